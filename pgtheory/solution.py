@@ -1,0 +1,346 @@
+r"""A policy on an MDP, solved: V, Q, A, d, D and J from one factorisation of :math:`I - \gamma P_\pi`.
+
+.. math::
+    V = (I - \gamma P_\pi)^{-1} r_\pi, \qquad Q(s,a) = r(s,a) + \gamma \sum_{s'} P(s'|s,a) V(s'), \qquad A = Q - V,
+
+    d^\top = \rho^\top (I - \gamma P_\pi)^{-1}, \qquad D = (1-\gamma)\, d, \qquad J = \rho^\top V.
+
+At gamma = 1 the terminal states leave the system: V = 0 and d = 0 there, and d sums to the mean episode length.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse
+
+from .arithmetic import COMPLEX, FLOAT, INTEGER, Arithmetic, as_array, factorize, identity_minus, join
+from .errors import InvalidPolicyError, NotExactError, PGTheoryError, UndefinedError
+from .mdp import MDP
+from .validation import first_negative, read_only, require_finite, require_stochastic
+
+
+class Solution:
+    """What :func:`solve` returns; every attribute is read-only and computed once, when first asked for.
+
+    Attributes
+    ----------
+    V : (..., S) value, reward units
+    Q : (..., S, A) action value, reward units
+    A : (..., S, A) advantage Q - V, reward units
+    d : (..., S) = sum_t gamma^t Pr(s_t = s), sums to 1/(1 - gamma); at gamma = 1, expected visits before the end
+    D : (..., S) = (1 - gamma) d, a probability distribution; UndefinedError at gamma = 1
+    J : (...) rho . V, reward units
+    P_pi : (..., S, S) transition law of the states; r_pi : (..., S) its expected reward
+    pi, mdp : what was solved
+    error_bounds : certified bounds on the errors of V, Q, d, D, J
+
+    Examples
+    --------
+    >>> import pgtheory as pg
+    >>> mdp = pg.MDP([[[1, 0], [0, 1]], [[0, 1], [0, 1]]], [[1.0, 0.0], [2.0, 0.0]], 0.9, 0)
+    >>> solution = pg.solve(mdp, [[0.5, 0.5], [0.5, 0.5]])
+    >>> solution.V.round(4), solution.D.round(4), round(float(solution.J), 4)
+    (array([ 9.0909, 10.    ]), array([0.1818, 0.8182]), 9.0909)
+    """
+
+    def __init__(self, mdp: MDP, pi: np.ndarray, arithmetic: Arithmetic):
+        self.mdp, self.pi, self.arithmetic = mdp, pi, arithmetic
+        self._kernel = mdp.kernel
+        self._active = None
+        if mdp.gamma == 1:
+            self._active = np.flatnonzero(~mdp.terminal)
+            _require_proper(mdp, pi)
+        M = identity_minus(self._kernel.mix(pi * mdp.gamma), arithmetic)
+        self._factor = factorize(M if self._active is None else _restrict(M, self._active), arithmetic)
+
+    def _resolve(self, B, transpose):
+        """(I - gamma P_pi)^-1 B on the last axis of B (..., S)."""
+        if self.pi.ndim > 2:
+            if self._active is None:
+                return self._factor.solve(B, transpose)
+            out = np.zeros(B.shape, dtype=B.dtype) if B.dtype != object else self.arithmetic.zeros(B.shape)
+            out[..., self._active] = self._factor.solve(B[..., self._active], transpose)
+            return out
+        return self.resolvent(B, transpose)
+
+    def resolvent(self, B, transpose=False):
+        """(S, ...) : (I - gamma P_pi)^-1 B, or with the transpose, from the factorisation already made.
+
+        At gamma = 1 rows of terminal states are 0.
+
+        >>> import pgtheory as pg
+        >>> mdp = pg.MDP([[[0, 1]], [[0, 1]]], [1.0, 2.0], 0.5, 0)
+        >>> pg.solve(mdp, [[1.0], [1.0]]).resolvent([1.0, 2.0])
+        array([3., 4.])
+        """
+        if self.pi.ndim > 2:
+            raise PGTheoryError("resolvent needs one policy, not a batch: solve each pi of the batch by itself")
+        B, other = as_array(B, "B")
+        S = self.mdp.n_states
+        if B.ndim == 0 or B.shape[0] != S:
+            raise PGTheoryError(f"B has shape {B.shape}: its first axis must be the {S} states")
+        arithmetic = join(self.arithmetic, other)
+        if arithmetic.exact and arithmetic != self.arithmetic:
+            raise NotExactError(f"B is in {other.name} numbers, the solution in {self.arithmetic.name} ones: solve the model "
+                                "in the larger arithmetic")
+        B = arithmetic.convert(B)
+        flat = B if B.ndim == 1 else B.reshape(S, -1)
+        if self._active is None:
+            return self._factor.solve(flat, transpose).reshape(B.shape)
+        out = arithmetic.zeros(flat.shape)
+        out[self._active] = self._factor.solve(flat[self._active], transpose)
+        return out.reshape(B.shape)
+
+    @cached_property
+    def P_pi(self):
+        """(..., S, S) sum_a pi(a|s) P(s'|s,a), probabilities; sparse where P is."""
+        return read_only(self._kernel.mix(self.pi))
+
+    @cached_property
+    def r_pi(self):
+        """(..., S) expected reward of a step, reward units."""
+        return read_only((self.pi * self.mdp.r).sum(axis=-1))
+
+    @cached_property
+    def V(self):
+        """(..., S) value, reward units."""
+        return read_only(self._resolve(self.r_pi, False))
+
+    @cached_property
+    def Q(self):
+        """(..., S, A) action value, reward units."""
+        future = self._kernel.expect(self.V)
+        if self.arithmetic.exact:
+            future = future * self.mdp.gamma
+        else:
+            future *= self.mdp.gamma
+        future += self.mdp.r
+        return read_only(future)
+
+    @cached_property
+    def A(self):
+        """(..., S, A) advantage Q - V, reward units."""
+        return read_only(self.Q - self.V[..., None])
+
+    @cached_property
+    def d(self):
+        """(..., S) discounted visits sum_t gamma^t Pr(s_t = s)."""
+        rho = self.mdp.rho
+        if self.pi.ndim > 2:
+            rho = np.broadcast_to(rho, self.pi.shape[:-1])
+        return read_only(self._resolve(rho, True))
+
+    @cached_property
+    def D(self):
+        """(..., S) normalised discounted state distribution, sums to 1."""
+        if self.mdp.gamma == 1:
+            raise UndefinedError("D = (1 - gamma) d does not exist at gamma = 1: use d, whose sum is the mean episode length")
+        return read_only(self.d * (1 - self.mdp.gamma))
+
+    @cached_property
+    def J(self):
+        """(...) expected return from the start distribution, reward units."""
+        return self.V @ self.mdp.rho
+
+    @cached_property
+    def error_bounds(self):
+        """Certified bounds on |computed - exact| of "V", "Q", "d", "D", "J": the largest entry's; 0 in exact arithmetic.
+
+        The exact values are those of the floats stored in P, R, gamma, rho and pi. Every rounding of the residual is
+        counted.
+
+        >>> import pgtheory as pg
+        >>> mdp = pg.MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [1.0, 2.0], 0.5, 0)
+        >>> pg.solve(mdp, [[1.0], [1.0]]).error_bounds["V"] < 1e-13
+        True
+        """
+        from .certify import error_bounds
+
+        return error_bounds(self)
+
+    def __repr__(self):
+        batch = f", batch={self.pi.shape[:-2]}" if self.pi.ndim > 2 else ""
+        return f"Solution({self.mdp!r}{batch})"
+
+
+def _restrict(M, active):
+    if scipy.sparse.issparse(M):
+        return M[active][:, active]
+    return np.ascontiguousarray(M[..., active[:, None], active])
+
+
+def _require_proper(mdp, pi):
+    """At gamma = 1 every state must reach a terminal one under pi."""
+    stuck = ~reaches_terminal(mdp, pi)
+    if stuck.any():
+        state = int(np.argwhere(stuck)[0][-1])
+        raise UndefinedError(f"gamma = 1, and state {state} reaches no terminal state under this policy: the undiscounted "
+                             "value does not exist; use gamma < 1, or a policy under which every state terminates")
+
+
+def reaches_terminal(mdp, pi):
+    """(..., S) bool: a terminal state can be reached from s under pi.
+
+    >>> import pgtheory as pg
+    >>> from pgtheory.solution import reaches_terminal
+    >>> import numpy as np
+    >>> reaches_terminal(pg.models.load("short-corridor"), np.array([[0.0, 1.0]] * 4))
+    array([False, False, False,  True])
+    """
+    reached = np.broadcast_to(mdp.terminal, pi.shape[:-1])
+    P_pi = mdp.kernel.mix(pi)
+    if scipy.sparse.issparse(P_pi):
+        linked = (P_pi > 0).astype(np.int64)
+    else:
+        linked = np.array(np.real(P_pi) > 0 if P_pi.dtype != object else P_pi != 0, dtype=bool)
+    while True:
+        if linked.ndim == 2:
+            more = reached | ((linked @ reached.astype(np.int64)) > 0)
+        else:
+            more = reached | (linked & reached[..., None, :]).any(axis=-1)
+        if (more == reached).all():
+            return more
+        reached = more
+
+
+def solve(model, pi, horizon=None):
+    r"""Solve ``model`` under the policy ``pi``: V, Q, A, d, D, J by linear algebra.
+
+    Parameters
+    ----------
+    model : MDP
+    pi : (S, A) or (..., S, A) probabilities pi(a | s), in the model's arithmetic; a batch solves every policy
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    InvalidPolicyError
+        Wrong shape, NaN, negative entries, rows that do not sum to 1 within 4 A eps.
+    NotExactError
+        Floats met Fractions.
+    UndefinedError
+        gamma = 1 and some state cannot reach a terminal one under pi.
+
+    Notes
+    -----
+    Source: Sutton & Barto 2018, equations 3.14 and 4.4; Puterman 1994, theorem 6.1.1.
+
+    Examples
+    --------
+    >>> import pgtheory as pg
+    >>> corridor = pg.models.load("short-corridor")
+    >>> pg.solve(corridor, [[0.5, 0.5]] * 4).V
+    array([-12., -10.,  -6.,   0.])
+    """
+    if not isinstance(model, MDP):
+        raise PGTheoryError(f"solve needs an MDP, not {type(model).__name__}")
+    pi, arithmetic = _as_policy(pi, model)
+    return evaluate(model, pi, arithmetic)
+
+
+def evaluate(mdp, pi, arithmetic=None) -> Solution:
+    """:func:`solve` without the checks of pi, for parameters that are being moved off the simplex to differentiate.
+
+    >>> import numpy as np, pgtheory as pg
+    >>> from pgtheory.solution import evaluate
+    >>> mdp = pg.MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 0.5, 0)
+    >>> evaluate(mdp, np.array([[0.5 + 1e-3j, 0.5]])).V
+    array([1.+0.004j])
+    """
+    if arithmetic is None:
+        arithmetic = as_array(pi, "pi")[1]
+    common = join(mdp.arithmetic, arithmetic)
+    if common == INTEGER:
+        common = FLOAT
+    mdp = mdp.into(common)
+    if pi.dtype != object and not common.exact:
+        return Solution(mdp, pi if pi.dtype.kind in "fc" else pi.astype(float), COMPLEX if pi.dtype.kind == "c" else common)
+    return Solution(mdp, common.convert(pi), common)
+
+
+def _as_policy(pi, mdp):
+    S, A = mdp.n_states, mdp.n_actions
+    if scipy.sparse.issparse(pi):
+        raise InvalidPolicyError("pi is sparse: pass a dense (S, A) array")
+    try:
+        pi, arithmetic = as_array(pi, "pi")
+    except NotExactError:
+        raise
+    except PGTheoryError as bad:
+        raise InvalidPolicyError(str(bad)) from None
+    if pi.shape[-2:] != (S, A):
+        raise InvalidPolicyError(f"pi has shape {pi.shape}: it must be {(S, A)}{_policy_hint(pi, S, A)}")
+    require_finite(pi, "pi", InvalidPolicyError)
+    sums = pi.sum(axis=-1)
+    checked = FLOAT if arithmetic == INTEGER else arithmetic
+    require_stochastic(sums, first_negative(pi), "pi", A, checked, InvalidPolicyError, _policy_advice)
+    pi = np.array(pi, dtype=pi.dtype if pi.dtype.kind in "fcO" else float, order="C") if arithmetic != INTEGER else pi
+    return read_only(pi) if arithmetic != INTEGER else pi, arithmetic
+
+
+def _policy_hint(pi, S, A) -> str:
+    if pi.shape == (A, S):
+        return "; looks like (A, S): did you mean pi.T?"
+    if pi.shape == (S,):
+        return "; a deterministic policy of action numbers is numpy.eye(A)[actions]"
+    return ""
+
+
+def _policy_advice(index, total) -> str:
+    if abs(float(np.real(total)) - 1) < 1e-5:
+        return "off by rounding (float32 or printed decimals?): divide each row by its sum"
+    return "each row must be a distribution over the actions"
+
+
+def policy_gradient(model, policy, theta, horizon=None):
+    r"""Policy gradient theorem: (1 - gamma) grad J = sum_s D(s) sum_a grad pi(a|s) Q(s, a).
+
+    Parameters
+    ----------
+    model : MDP
+    policy : Policy
+    theta : policy.shape parameters
+
+    Returns
+    -------
+    gradient : policy.shape, reward units per unit of theta
+
+    Notes
+    -----
+    d = D / (1 - gamma) carries the constant, so that gamma = 1 is covered too. Source: Sutton, McAllester, Singh, Mansour,
+    *Policy gradient methods for reinforcement learning with function approximation*, NIPS 2000, theorem 1.
+
+    Raises what :func:`solve` and the policy raise.
+
+    >>> import pgtheory as pg
+    >>> corridor = pg.models.load("short-corridor")
+    >>> shared = [[[0.0], [1.0]]] * 4
+    >>> pg.policy_gradient(corridor, pg.SoftmaxPolicy(features=shared), [0.0])
+    array([2.])
+    """
+    theta = policy.check_theta(theta)
+    solution = solve(model, policy.probabilities(theta))
+    return policy.pullback(theta, solution.d[:, None] * solution.Q)
+
+
+def value_gradient(model, policy, theta):
+    r"""(S,) + shape: grad V(s) for every start state, :math:`(I - \gamma P_\pi)^{-1} \sum_a \nabla\pi(a|s) Q(s,a)`.
+
+    Reward units per unit of theta. Source: Sutton et al. 2000, proof of theorem 1. Raises what :func:`solve` raises.
+
+    >>> import pgtheory as pg
+    >>> mdp = pg.MDP([[[1, 0], [0, 1]], [[0, 1], [0, 1]]], [[1.0, 0.0], [2.0, 0.0]], 0.9, 0)
+    >>> pg.value_gradient(mdp, pg.SoftmaxPolicy(2, 2), [[0.0, 0.0], [0.0, 0.0]]).round(6)[0]
+    array([[ 0.082645, -0.082645],
+           [ 4.090909, -4.090909]])
+    """
+    theta = policy.check_theta(theta)
+    solution = solve(model, policy.probabilities(theta))
+    return solution.resolvent(policy.state_pullback(theta, solution.Q))
+
+
