@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse
 
 from .arithmetic import EPS
 from .solution import evaluate, solve
@@ -77,8 +78,6 @@ class Problem:
     def V_at(self, theta):
         """(..., S): the value at a stack of parameters, on the simplex or off it."""
         pi = self.pi_at(theta)
-        import scipy.sparse
-
         if pi.ndim > 2 and scipy.sparse.issparse(self.mdp.P):
             return np.stack([evaluate(self.mdp, one).V for one in pi])
         return evaluate(self.mdp, pi).V
@@ -110,15 +109,21 @@ class Problem:
 
     @cached_property
     def gradient_scale(self) -> float:
-        """Size of the gradient before its terms cancel: conditioning times max |Q| times the largest |grad pi| row sum."""
-        slopes = np.abs(np.asarray(self.slopes, dtype=float)).sum(axis=-1)
+        """Size of the gradient before its terms cancel: conditioning times max |Q| times :attr:`slope_scale`."""
         Q = float(np.max(np.abs(np.asarray(self.solution.Q, dtype=float))))
-        return float(self.conditioning) * max(Q, self.value_scale) * float(slopes.max(initial=0.0))
+        return float(self.conditioning) * max(Q, self.value_scale) * self.slope_scale
 
     @cached_property
-    def slopes(self):
-        """(n, S, A): the derivative of pi along each direction of comparison; by the policy's own formula."""
-        if self.complete and self.policy.tabular:
-            return self._tabular_slopes()
-        jacobian = self.policy.jacobian(self.theta)
-        return np.moveaxis(self.along(jacobian), -1, 0)
+    def slope_scale(self) -> float:
+        """Largest sum_a |derivative of pi(a|s)| along any direction of comparison, in any state."""
+        if self.policy.tabular:
+            S, A = self.pi.shape
+            columns = []
+            for a in range(A):
+                weights = np.zeros((S, A))
+                weights[:, a] = 1.0
+                columns.append(np.abs(self.policy.pullback(np.asarray(self.theta, dtype=float), weights)))
+            per_parameter = float(np.sum(columns, axis=0).max())
+            return per_parameter * (1.0 if self.complete else A * float(np.abs(self.directions).max()))
+        along = self.along(np.asarray(self.policy.jacobian(self.theta), dtype=float))
+        return float(np.abs(along).sum(axis=1).max(initial=0.0))

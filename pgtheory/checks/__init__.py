@@ -1,0 +1,1 @@
+"""Verdicts: both sides of a claim brought together and judged."""

@@ -1,0 +1,1 @@
+"""Left sides by routes that know no theorem: differentiation, series, simulation."""
