@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,53 +59,3 @@ class Check:
     verdict: str
     note: str = ""
     curve: tuple | None = None
-
-
-@dataclass(frozen=True)
-class Report:
-    """What :func:`pgtheory.verify` found.
-
-    checks : tuple of Check
-    skipped : tuple of (claim slug, reason)
-    model, policy : their descriptions in words
-    context : dict of plain values: n_states, n_actions, gamma, conditioning, scale, directions, alpha, tolerance, seed, ...
-    """
-
-    checks: tuple[Check, ...]
-    skipped: tuple[tuple[str, str], ...] = ()
-    model: str = ""
-    policy: str = ""
-    context: dict = field(default_factory=dict)
-
-    @property
-    def passed(self) -> bool:
-        """No FAIL, and every claim that applies has at least one exact or bounded PASS."""
-        claims = {c.theorem for c in self.checks}
-        proved = {c.theorem for c in self.checks if c.verdict == PASS and c.kind in ("exact", "bounded")}
-        return bool(claims) and claims == proved and not any(c.verdict == FAIL for c in self.checks)
-
-    def count(self, verdict: str) -> int:
-        """Number of checks with this verdict."""
-        return sum(c.verdict == verdict for c in self.checks)
-
-    def __str__(self):
-        from ..report import as_text
-
-        return as_text(self)
-
-    def to_dict(self) -> dict:
-        """Plain values for JSON: every array as nested lists, Fractions as "1/3"."""
-        from ..report import as_dict
-
-        return as_dict(self)
-
-    def to_html(self) -> str:
-        """One self-contained HTML page."""
-        from ..report import as_html
-
-        return as_html([self])
-
-    def _repr_html_(self) -> str:
-        from ..report import as_fragment
-
-        return as_fragment(self)
