@@ -10,6 +10,7 @@ name                  array                    solve
 ``float64``           float64                  LAPACK getrf / getrs; SuperLU where sparse
 ``complex128``        complex128               the same (the complex step passes through)
 ``Fraction``          object                   sympy ``DomainMatrix`` over QQ
+``dual``              object, ``Dual``         over QQ, with a + b e as the block [[a, 0], [b, a]]
 ``field``             object, ``FracElement``  sympy ``DomainMatrix`` over the field
 ``expression``        object, ``sympy.Expr``   through the fraction field of its symbols
 ====================  =======================  ==========================================
@@ -30,6 +31,7 @@ import numpy as np
 import scipy.sparse
 from scipy.linalg import lapack
 
+from .dual import Dual
 from .errors import NotExactError, PGTheoryError, UndefinedError
 
 EPS = float(np.finfo(float).eps)
@@ -44,7 +46,7 @@ class Arithmetic:
 
     @property
     def exact(self) -> bool:
-        return self.name in ("Fraction", "field", "expression")
+        return self.name in EXACT
 
     @property
     def symbolic(self) -> bool:
@@ -54,6 +56,8 @@ class Arithmetic:
         """An integer, Fraction or element, as a number of this arithmetic."""
         if self.name == "Fraction":
             return Fraction(value)
+        if self.name == "dual":
+            return value if isinstance(value, Dual) else Dual(value)
         if self.name == "field":
             if _is_field_element(value):
                 return _in_field(value, self.field)
@@ -85,10 +89,12 @@ class Arithmetic:
         return out
 
 
+EXACT = frozenset({"Fraction", "dual", "field", "expression"})
 INTEGER = Arithmetic("integer")
 FLOAT = Arithmetic("float64")
 COMPLEX = Arithmetic("complex128")
 FRACTION = Arithmetic("Fraction")
+DUAL = Arithmetic("dual")
 EXPRESSION = Arithmetic("expression")
 
 
@@ -122,6 +128,8 @@ def _of_type(cls: type, name: str) -> str:
         return "integer"
     if issubclass(cls, Fraction):
         return "Fraction"
+    if issubclass(cls, Dual):
+        return "dual"
     if issubclass(cls, (float, np.floating)):
         return "float64"
     if issubclass(cls, (complex, np.complexfloating)):
@@ -164,7 +172,7 @@ def _as_object_array(array, name):
     if kinds <= {"integer"}:
         return array.astype(np.int64) if _fits_int64(array) else FRACTION.convert(array), INTEGER
     if "float64" in kinds or "complex128" in kinds:
-        if kinds & {"Fraction", "field", "expression"}:
+        if kinds & EXACT:
             index = next(i for i, x in np.ndenumerate(array) if _of_type(type(x), name) in ("float64", "complex128"))
             raise NotExactError(f"{name}{list(index)} is the float {array[index]!r} among exact numbers: floats are never "
                                 "silently rounded; write it as a Fraction, or make every entry a float")
@@ -173,6 +181,8 @@ def _as_object_array(array, name):
         arithmetic = EXPRESSION
     elif "field" in kinds:
         arithmetic = Arithmetic("field", _common_field(array, name))
+    elif "dual" in kinds:
+        arithmetic = DUAL
     else:
         arithmetic = FRACTION
     return arithmetic.convert(array), arithmetic
@@ -192,7 +202,7 @@ def _common_field(array, name):
 def join(*arithmetics: Arithmetic) -> Arithmetic:
     """The arithmetic in which arrays of these arithmetics meet. Floats and exact numbers do not meet."""
     names = {a.name for a in arithmetics}
-    exact = names & {"Fraction", "field", "expression"}
+    exact = names & EXACT
     inexact = names & {"float64", "complex128"}
     if exact and inexact:
         raise NotExactError(f"{' and '.join(sorted(inexact))} numbers met {' and '.join(sorted(exact))} numbers: floats are "
@@ -204,7 +214,7 @@ def join(*arithmetics: Arithmetic) -> Arithmetic:
         if len(fields) > 1:
             raise NotExactError("elements of two different fields met: take all generators from one sympy field")
         return Arithmetic("field", fields.pop())
-    for arithmetic in (FRACTION, COMPLEX, FLOAT):
+    for arithmetic in (DUAL, FRACTION, COMPLEX, FLOAT):
         if arithmetic.name in names:
             return arithmetic
     return INTEGER
@@ -435,6 +445,35 @@ class ExactFactorization:
         return out.reshape(B.shape)
 
 
+class DualFactorization:
+    """A + B e, solved as the block system [[A, 0], [B, A]] over QQ: the ring of dual numbers is that ring of blocks."""
+
+    def __init__(self, M):
+        self._M = M
+        self._factor = {}
+
+    def solve(self, B, transpose=False):
+        if transpose not in self._factor:
+            self._factor[transpose] = ExactFactorization(_blocks(self._M.T if transpose else self._M), FRACTION)
+        n = B.shape[0]
+        parts = np.concatenate([_part(B, "a"), _part(B, "b")])
+        X = self._factor[transpose].solve(parts)
+        out = np.empty(B.shape, dtype=object)
+        out.flat = [Dual(a, b) for a, b in zip(X[:n].flat, X[n:].flat, strict=True)]
+        return out
+
+
+def _part(array, name):
+    out = np.empty(array.shape, dtype=object)
+    out.flat = [getattr(x, name) for x in array.flat]
+    return out
+
+
+def _blocks(M):
+    A, B = _part(M, "a"), _part(M, "b")
+    return np.block([[A, FRACTION.zeros(A.shape)], [B, A]])
+
+
 def _domain(arithmetic, M):
     """The sympy domain of an exact arithmetic, and the two conversions."""
     from sympy import EXRAW, QQ
@@ -466,7 +505,9 @@ def factorize(M, arithmetic: Arithmetic):
     if scipy.sparse.issparse(M):
         return SparseFactorization(M)
     if arithmetic.exact:
-        return _ExactBatch(M, arithmetic) if M.ndim > 2 else ExactFactorization(M, arithmetic)
+        if M.ndim > 2:
+            return _ExactBatch(M, arithmetic)
+        return DualFactorization(M) if arithmetic.name == "dual" else ExactFactorization(M, arithmetic)
     return BatchFactorization(M) if M.ndim > 2 else DenseFactorization(M)
 
 
@@ -482,14 +523,26 @@ class _ExactBatch:
         return _stack([f.solve(b, transpose) for f, b in zip(self._each, flat, strict=True)], ()).reshape(B.shape)
 
 
-def identity_minus(A, arithmetic: Arithmetic):
-    """I - A, for A (..., n, n) dense, sparse or exact; a dense float A is overwritten."""
-    n = A.shape[-1]
+def plus_identity(A):
+    """I + A, for A (..., n, n) dense, sparse or exact; a dense A is overwritten."""
     if scipy.sparse.issparse(A):
-        return scipy.sparse.csr_array(scipy.sparse.eye_array(n, format="csr") - A)
-    np.negative(A, out=A)
-    A[..., np.arange(n), np.arange(n)] += arithmetic.number(1) if arithmetic.exact else 1.0
+        return scipy.sparse.csr_array(A + scipy.sparse.eye_array(A.shape[0], format="csr"))
+    diagonal = np.einsum("...ii->...i", A)
+    diagonal += 1
     return A
+
+
+# numpy reduces the last axis row by row, which is slow where rows are as short as a list of actions.
+
+
+def dot_rows(x, y):
+    """(...) : sum over the last axis of x y, without conjugation; any arithmetic."""
+    return np.einsum("...a,...a->...", x, y)
+
+
+def largest_in_rows(x):
+    """(..., 1) : the largest real part of each row of a float or complex array."""
+    return np.ascontiguousarray(np.moveaxis(np.real(x), -1, 0)).max(axis=0)[..., None]
 
 
 def canonical(*arrays):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .arithmetic import EPS, FLOAT, Arithmetic, as_array
+from .arithmetic import EPS, FLOAT, Arithmetic, as_array, dot_rows, largest_in_rows
 from .errors import InvalidPolicyError, NotExactError, PGTheoryError
 from .validation import bracket, first, require_finite, whole_number
 
@@ -28,6 +28,8 @@ class Policy:
     shape : tuple, the shape of theta
     vectorized : bool, True where ``probabilities`` takes a stack (..., *shape) and returns (..., S, A)
     tabular : bool, True where theta is (S, A) and row s of pi depends on row s of theta alone
+    logarithmic : bool, True where derivatives are theta d/d theta, as for positive weights
+    normalised : bool, False where the rows of pi sum to 1 only for some theta, as in the direct parameterisation
 
     Notes
     -----
@@ -50,6 +52,8 @@ class Policy:
     shape: tuple[int, ...]
     vectorized = False
     tabular = False
+    normalised = True
+    logarithmic = False
 
     def probabilities(self, theta):
         """(S, A) probabilities pi(a | s) at theta."""
@@ -77,14 +81,20 @@ class Policy:
         """(S, A) + shape: d log pi(a | s) / d theta; :class:`InvalidPolicyError` where some pi(a | s) is 0."""
         theta = self.check_theta(theta)
         pi = self.probabilities(theta)
-        if np.any(pi == 0):
-            s, a = first(pi == 0)
-            raise InvalidPolicyError(f"pi[{s}, {a}] is 0: log pi has no derivative there; the log form needs pi > 0")
+        _require_support(pi)
         return self.jacobian(theta) / pi.reshape(pi.shape + (1,) * len(self.shape))
 
     def pullback(self, theta, weights):
         """theta's shape: sum_sa weights[s, a] grad pi(a | s), for weights (S, A)."""
         return np.tensordot(weights, self.jacobian(theta), axes=2)
+
+    def score_pullback(self, theta, weights):
+        """theta's shape: sum_sa weights[s, a] grad log pi(a | s); :class:`InvalidPolicyError` where some pi(a | s) is 0."""
+        if not self.tabular:
+            return np.tensordot(weights, self.score(theta), axes=2)
+        pi = self.probabilities(self.check_theta(theta))
+        _require_support(pi)
+        return self.pullback(theta, weights / pi)
 
     def state_pullback(self, theta, weights):
         """(S,) + shape: sum_a weights[s, a] grad pi(a | s), state by state."""
@@ -144,7 +154,7 @@ class SoftmaxPolicy(Policy):
         else:
             self.features = None
             self.shape = _table_shape(n_states, n_actions)
-        self.weights = bool(weights)
+        self.weights = self.logarithmic = bool(weights)
         self.tabular = features is None
 
     def check_theta(self, theta):
@@ -160,12 +170,12 @@ class SoftmaxPolicy(Policy):
         """(..., S, A) probabilities, for theta (..., *shape)."""
         theta = self.check_theta(theta)
         if self.weights:
-            scale = np.real(theta).max(axis=-1, keepdims=True) if theta.dtype != object else None
+            scale = largest_in_rows(theta) if theta.dtype != object else None
             w = theta if scale is None else theta / scale
             return w / w.sum(axis=-1, keepdims=True)
         logits = theta if self.features is None else np.einsum("sak,...k->...sa", self.features, theta)
-        e = np.exp(logits - np.real(logits).max(axis=-1, keepdims=True))
-        e /= e.sum(axis=-1, keepdims=True)
+        e = np.exp(logits - largest_in_rows(logits))
+        e /= np.einsum("...a->...", e)[..., None]
         return e
 
     def step(self, theta, direction, h):
@@ -198,6 +208,12 @@ class SoftmaxPolicy(Policy):
         centred = self._centred(theta, weights)
         return centred if self.features is None else np.einsum("sa,sak->k", centred, self.features)
 
+    def score_pullback(self, theta, weights):
+        """theta's shape: weights - pi sum_a weights in tables; defined for pi(a | s) = 0 too."""
+        if self.features is not None:
+            return np.tensordot(weights, self.score(theta), axes=2)
+        return weights - self.probabilities(theta) * weights.sum(axis=-1, keepdims=True)
+
     def state_pullback(self, theta, weights):
         """(S,) + shape."""
         centred = self._centred(theta, weights)
@@ -207,7 +223,7 @@ class SoftmaxPolicy(Policy):
 
     def _centred(self, theta, weights):
         pi = self.probabilities(theta)
-        return pi * (weights - (pi * weights).sum(axis=-1, keepdims=True))
+        return pi * (weights - dot_rows(pi, weights)[..., None])
 
     def __repr__(self):
         if self.features is not None:
@@ -232,6 +248,7 @@ class DirectPolicy(Policy):
 
     vectorized = True
     tabular = True
+    normalised = False
 
     def __init__(self, n_states, n_actions):
         self.shape = _table_shape(n_states, n_actions)
@@ -348,6 +365,12 @@ class EscortPolicy(Policy):
 
     def __repr__(self):
         return f"EscortPolicy({self.shape[0]}, {self.shape[1]}, power={self.power})"
+
+
+def _require_support(pi):
+    if np.any(pi == 0):
+        s, a = first(pi == 0)
+        raise InvalidPolicyError(f"pi[{s}, {a}] is 0: log pi has no derivative there; the log form needs pi > 0")
 
 
 def _table_shape(n_states, n_actions):

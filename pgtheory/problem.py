@@ -36,11 +36,13 @@ class Problem:
     (np.float64(10.0), True)
     """
 
-    def __init__(self, mdp, policy, theta, rng=0):
+    def __init__(self, mdp, policy, theta, rng=0, *, complete=None):
         self.mdp, self.policy = mdp, policy
         self.theta = policy.check_theta(theta)
         self.solution = solve(mdp, policy.probabilities(self.theta))
         self.pi, self.arithmetic = self.solution.pi, self.solution.arithmetic
+        self._complete = complete
+        self.memory: dict = {}   # what a route has computed, by its own keys
         self._rng = np.random.default_rng(rng)
 
     @property
@@ -54,6 +56,8 @@ class Problem:
     @cached_property
     def complete(self) -> bool:
         S, n = self.mdp.n_states, self.theta.size
+        if self._complete is not None:
+            return self._complete
         return self.exact or n <= N_DIRECTIONS or n * S**3 <= SWEEP_FLOPS
 
     @cached_property
@@ -84,7 +88,9 @@ class Problem:
 
     @cached_property
     def conditioning(self):
-        """Largest row sum of (I - gamma P_pi)^-1: 1/(1 - gamma), or the longest mean episode at gamma = 1."""
+        """Largest row sum of (I - gamma P_pi)^-1: 1/(1 - gamma), or the longest mean episode at gamma = 1. NaN for symbols."""
+        if self.arithmetic.symbolic:
+            return float("nan")
         ones = self.arithmetic.zeros(self.mdp.n_states) + self.arithmetic.number(1)
         return max(self.solution.resolvent(ones)) if self.exact else np.max(self.solution.resolvent(ones))
 
@@ -104,18 +110,24 @@ class Problem:
     @cached_property
     def value_scale(self) -> float:
         """max_s of (I - gamma P_pi)^-1 |r_pi|, the size of V before its terms cancel; reward units."""
+        if self.arithmetic.symbolic:
+            return float("nan")
         spread = (self.pi * abs(self.solution.mdp.r)).sum(axis=-1)
         return float(max(self.solution.resolvent(spread)))
 
     @cached_property
     def gradient_scale(self) -> float:
         """Size of the gradient before its terms cancel: conditioning times max |Q| times :attr:`slope_scale`."""
+        if self.arithmetic.symbolic:
+            return float("nan")
         Q = float(np.max(np.abs(np.asarray(self.solution.Q, dtype=float))))
         return float(self.conditioning) * max(Q, self.value_scale) * self.slope_scale
 
     @cached_property
     def slope_scale(self) -> float:
         """Largest sum_a |derivative of pi(a|s)| along any direction of comparison, in any state."""
+        if self.arithmetic.symbolic:
+            return float("nan")
         if self.policy.tabular:
             S, A = self.pi.shape
             columns = []

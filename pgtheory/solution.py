@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse
 
-from .arithmetic import COMPLEX, FLOAT, INTEGER, Arithmetic, as_array, factorize, identity_minus, join
+from .arithmetic import COMPLEX, FLOAT, INTEGER, Arithmetic, as_array, dot_rows, factorize, join, plus_identity
 from .errors import InvalidPolicyError, NotExactError, PGTheoryError, UndefinedError
 from .mdp import MDP
 from .validation import first_negative, read_only, require_finite, require_stochastic
@@ -52,7 +52,7 @@ class Solution:
         if mdp.gamma == 1:
             self._active = np.flatnonzero(~mdp.terminal)
             _require_proper(mdp, pi)
-        M = identity_minus(self._kernel.mix(pi * mdp.gamma), arithmetic)
+        M = plus_identity(self._kernel.mix(pi * -mdp.gamma))
         self._factor = factorize(M if self._active is None else _restrict(M, self._active), arithmetic)
 
     def _resolve(self, B, transpose):
@@ -101,7 +101,7 @@ class Solution:
     @cached_property
     def r_pi(self):
         """(..., S) expected reward of a step, reward units."""
-        return read_only((self.pi * self.mdp.r).sum(axis=-1))
+        return read_only(dot_rows(self.pi, self.mdp.r))
 
     @cached_property
     def V(self):

@@ -15,6 +15,23 @@ class Report:
     skipped : tuple of (claim slug, reason)
     model, policy : their descriptions in words
     context : dict of plain values: n_states, n_actions, gamma, conditioning, scale, directions, alpha, tolerance, seed, ...
+
+    ``str(report)`` is a table of 80 columns; in a notebook a report shows itself as HTML.
+
+    >>> import numpy as np, pgtheory as pg
+    >>> one = np.array([1.0])
+    >>> check = pg.Check("bellman", "V", "linear solve", "bounded", one, one, error=0.0, bound=1e-15, verdict="PASS")
+    >>> report = pg.Report(checks=(check,), model="a toy")
+    >>> report.passed, report.count("PASS"), list(report.claims)
+    (True, 1, ['bellman'])
+    >>> print(report)
+    a toy
+    <BLANKLINE>
+                             |left|  |right|  error     bound  verdict
+    bellman
+      V: linear solve             1        1      0  1.00e-15  PASS
+    <BLANKLINE>
+    PASSED: 1 of 1 claims established; 1 check agrees within its bound.
     """
 
     checks: tuple[Check, ...]
@@ -24,11 +41,23 @@ class Report:
     context: dict = field(default_factory=dict)
 
     @property
+    def claims(self) -> dict[str, tuple[Check, ...]]:
+        """Claim slug -> its checks, in the order in which they were made."""
+        grouped: dict[str, list[Check]] = {}
+        for check in self.checks:
+            grouped.setdefault(check.theorem, []).append(check)
+        return {slug: tuple(checks) for slug, checks in grouped.items()}
+
+    @property
+    def established(self) -> tuple[str, ...]:
+        """The claims without a FAIL and with at least one exact or bounded PASS."""
+        return tuple(slug for slug, checks in self.claims.items() if not any(c.verdict == FAIL for c in checks)
+                     and any(c.verdict == PASS and c.kind in ("exact", "bounded") for c in checks))
+
+    @property
     def passed(self) -> bool:
         """No FAIL, and every claim that applies has at least one exact or bounded PASS."""
-        claims = {c.theorem for c in self.checks}
-        proved = {c.theorem for c in self.checks if c.verdict == PASS and c.kind in ("exact", "bounded")}
-        return bool(claims) and claims == proved and not any(c.verdict == FAIL for c in self.checks)
+        return bool(self.checks) and len(self.established) == len(self.claims)
 
     def count(self, verdict: str) -> int:
         """Number of checks with this verdict."""
@@ -40,7 +69,7 @@ class Report:
         return as_text(self)
 
     def to_dict(self) -> dict:
-        """Plain values for JSON: every array as nested lists, Fractions as "1/3"."""
+        """Plain values for JSON, lossless: see :func:`pgtheory.report.data.as_dict`."""
         from .data import as_dict
 
         return as_dict(self)

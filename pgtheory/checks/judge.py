@@ -1,0 +1,88 @@
+"""One equation, one route, one verdict."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import canonical
+from ..claims.equation import Equation
+from ..errors import PGTheoryError
+from .record import FAIL, INCONCLUSIVE, PASS, Check
+
+
+def judge(slug: str, equation: Equation, problem, route, tolerance: float) -> Check:
+    """Compare the equation's sides, the left one as ``route`` computes it.
+
+    In exact arithmetic the sides must be equal, unless the route itself is a truncated series. In floating point their
+    difference must lie within what the route's error and the rounding of the right side allow; where that is more than
+    ``tolerance`` times the scale of the terms, agreement would show nothing and the verdict is INCONCLUSIVE.
+    """
+    left = route.compute(problem, equation.quantity)
+    lhs, rhs = canonical(np.asarray(left.value), np.asarray(equation.right(left.value)))
+    if problem.exact and left.error == 0:
+        return _equal(slug, equation, route.NAME, lhs, rhs)
+    bound = left.error if problem.exact else left.error * (1 + equation.recursive) + problem.unit * equation.scale
+    return _within(slug, equation, route.NAME, lhs, rhs, bound, tolerance, left.note, _curve(left, rhs))
+
+
+def judge_given(slug: str, equation: Equation, problem, tolerance: float) -> Check:
+    """Compare two sides that the claim itself brings along, both by linear algebra."""
+    lhs, rhs = canonical(np.asarray(equation.lhs), np.asarray(equation.rhs))
+    if problem.exact:
+        return _equal(slug, equation, "linear-algebra", lhs, rhs)
+    return _within(slug, equation, "linear-algebra", lhs, rhs, problem.unit * equation.scale, tolerance, "rounding")
+
+
+def judge_user(theorem, problem, model, policy, theta, tolerance: float) -> Check:
+    """Compare the two sides that a user's claim returns.
+
+    Nothing is known of how they were computed, so in floating point the bound is that of one solve, relative to the sides
+    and to the value.
+    """
+    lhs, rhs = (np.asarray(side) for side in theorem.sides(model, policy, theta))
+    if lhs.shape != rhs.shape:
+        raise PGTheoryError(f"the claim {theorem.slug!r} returned sides of shapes {lhs.shape} and {rhs.shape}: they must be "
+                            "equal")
+    equation = Equation("both sides", "given", rhs, 0.0, lhs=lhs)
+    if lhs.dtype == object or rhs.dtype == object:
+        return _equal(theorem.slug, equation, "as given", lhs, rhs)
+    size = max(_largest(lhs), _largest(rhs), problem.value_scale * float(problem.conditioning))
+    equation = Equation("both sides", "given", rhs, size, lhs=lhs)
+    return _within(theorem.slug, equation, "as given", lhs, rhs, problem.unit * size, tolerance, "rounding of one solve")
+
+
+def _equal(slug, equation, route, lhs, rhs):
+    same = bool(np.all(lhs == rhs))
+    error = 0.0 if same else _largest(lhs - rhs)
+    return Check(slug, equation.part, route, "exact", lhs, rhs, error, 0.0, PASS if same else FAIL, "equal in every entry"
+                 if same else "not equal")
+
+
+def _within(slug, equation, route, lhs, rhs, bound, tolerance, note, curve=None):
+    difference = abs(lhs - rhs)
+    error = _largest(difference)
+    if not np.all(difference <= bound):
+        verdict = FAIL
+    elif float(bound) > tolerance * equation.scale:
+        verdict = INCONCLUSIVE
+        note = f"{note}; the bound is too wide to tell".lstrip("; ")
+    else:
+        verdict = PASS
+    return Check(slug, equation.part, route, "bounded", lhs, rhs, error, float(bound), verdict, note, curve)
+
+
+def _largest(difference) -> float:
+    """The largest absolute entry; NaN for symbols, which have no size."""
+    try:
+        return float(max((abs(float(x)) for x in np.asarray(difference).flat), default=0.0))
+    except TypeError:
+        return float("nan")
+
+
+def _curve(left, rhs):
+    """(steps, errors): how far each plain central difference of a sweep is from the right side."""
+    if left.curve is None or callable(rhs):
+        return None
+    steps, differences = left.curve
+    errors = [_largest(one - rhs) if np.shape(one) == np.shape(rhs) else np.nan for one in differences]
+    return tuple(float(h) for h in steps), tuple(errors)

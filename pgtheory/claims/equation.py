@@ -1,0 +1,56 @@
+"""The shape of a claim: what it says, under which hypotheses, and its equations on a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One equation of a claim on one problem.
+
+    part : what is compared, in words
+    quantity : what the left side is ("V", "Q", "d", "grad J", "grad V", "grad pi"), for a route to compute; or "given"
+    rhs : the right side, an array; or a function of the left side, where the claim is an equation for it (a recursion)
+    scale : size of the terms before they cancel, in the units of the sides; rounding is relative to it
+    lhs : the left side, where ``quantity`` is "given"
+    """
+
+    part: str
+    quantity: str
+    rhs: Any
+    scale: float
+    lhs: Any = None
+
+    @property
+    def recursive(self) -> bool:
+        return callable(self.rhs)
+
+    def right(self, lhs):
+        """The right side, given the left."""
+        return self.rhs(lhs) if callable(self.rhs) else self.rhs
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the catalogue.
+
+    slug, title : its names
+    statement : LaTeX
+    hypotheses : what must hold, in words
+    source : author, year, number
+    equations : function of a Problem, returns a list of Equation
+    applies : function of a Problem, returns None or the reason why the claim does not apply
+    main : index of the equation that stands for the claim
+    """
+
+    slug: str
+    title: str
+    statement: str
+    hypotheses: tuple[str, ...]
+    source: str
+    equations: Callable
+    applies: Callable = lambda problem: None
+    main: int = 0

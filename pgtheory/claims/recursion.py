@@ -1,0 +1,32 @@
+r"""The one-step recursion of the gradient: what differentiating the Bellman equation gives."""
+
+from __future__ import annotations
+
+from .equation import Claim, Equation
+
+
+def local_gradient(problem):
+    r"""(S, n): :math:`\sum_a \nabla\pi(a|s) Q(s,a)`, the gradient's source in each state, along the problem's directions."""
+    return problem.along(problem.policy.state_pullback(problem.theta, problem.solution.Q))
+
+
+def equations(problem) -> list[Equation]:
+    """grad V = source + gamma P_pi grad V, for every start state at once; and its solution by the resolvent."""
+    source, P_pi, gamma = local_gradient(problem), problem.solution.P_pi, problem.gamma
+    scale = problem.gradient_scale
+    return [
+        Equation("one step", "grad V", lambda grad_V: source + (P_pi @ grad_V) * gamma, scale),
+        Equation("solved", "grad V", problem.solution.resolvent(source), scale),
+    ]
+
+
+CLAIM = Claim(
+    slug="recursion",
+    title="One-step recursion of the policy gradient",
+    statement=r"\nabla V^\pi(s) = \sum_a \nabla\pi(a|s)\, Q^\pi(s,a) "
+              r"+ \gamma \sum_a \pi(a|s) \sum_{s'} P(s'|s,a)\, \nabla V^\pi(s')",
+    hypotheses=("finite states and actions", "the policy is differentiable in theta",
+                "gamma < 1, or gamma = 1 and every state reaches a terminal state under the policy"),
+    source="Sutton, McAllester, Singh & Mansour 2000, proof of theorem 1",
+    equations=equations,
+)

@@ -1,0 +1,44 @@
+r"""The score function of the policy: its formula against differentiation of the probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .equation import Claim, Equation
+
+MAX_ENTRIES = 4_000_000   # of a Jacobian that is worth forming and comparing
+
+
+def equations(problem) -> list[Equation]:
+    """grad pi by the policy's formula; pi times the score; rows of grad pi sum to 0 where pi always sums to 1."""
+    policy, theta, pi = problem.policy, problem.theta, problem.pi
+    jacobian = problem.along(policy.jacobian(theta))
+    scale = max(problem.slope_scale, 1.0)
+    found = [Equation("grad pi", "grad pi", jacobian, scale)]
+    if not np.any(pi == 0):
+        score = problem.along(policy.score(theta))
+        found.append(Equation("pi grad log pi", "grad pi", pi[:, :, None] * score, scale))
+    if policy.normalised:
+        found.append(Equation("sum_a grad pi = 0", "given", jacobian.sum(axis=1) * 0, scale, lhs=jacobian.sum(axis=1)))
+    return found
+
+
+def applies(problem) -> str | None:
+    """The Jacobian is formed here; too large a one is a reason to skip."""
+    S, A = problem.pi.shape
+    if S * A * len(problem.directions) > MAX_ENTRIES or S * A * problem.theta.size > 4 * MAX_ENTRIES:
+        return f"the Jacobian of pi has {S} x {A} x {problem.theta.size} entries, too many to compare one by one"
+    return None
+
+
+CLAIM = Claim(
+    slug="score-function",
+    title="Score function of the policy",
+    statement=r"\nabla \pi_\theta(a|s) = \pi_\theta(a|s)\, \nabla \log \pi_\theta(a|s), \qquad "
+              r"\nabla_{\theta(s,b)} \log \pi_\theta(a|s) = \mathbf{1}[a = b] - \pi_\theta(b|s) "
+              r"\quad \text{(softmax)}",
+    hypotheses=("the policy is differentiable in theta", "the logarithm needs pi(a|s) > 0"),
+    source="Williams 1992, section 4; Sutton & Barto 2018, section 13.1 and exercise 13.3",
+    equations=equations,
+    applies=applies,
+)

@@ -1,0 +1,50 @@
+r"""The stochastic policy gradient theorem, in the grad-pi form and in the log form."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .equation import Claim, Equation
+
+
+def gradient_form(problem):
+    r"""theta's shape: :math:`\frac{1}{1-\gamma} \sum_s D(s) \sum_a \nabla\pi(a|s) Q(s,a)` (d in place of D/(1-gamma) at 1)."""
+    visits, constant = _weighting(problem)
+    return problem.policy.pullback(problem.theta, visits[:, None] * problem.solution.Q) * constant
+
+
+def log_form(problem):
+    r"""theta's shape: :math:`\frac{1}{1-\gamma} E_{s \sim D, a \sim \pi}[Q(s,a) \nabla\log\pi(a|s)]`."""
+    visits, constant = _weighting(problem)
+    weights = visits[:, None] * problem.pi * problem.solution.Q
+    return problem.policy.score_pullback(problem.theta, weights) * constant
+
+
+def _weighting(problem):
+    """(D, 1/(1 - gamma)), or (d, 1) at gamma = 1, where D does not exist."""
+    one = problem.arithmetic.number(1)
+    if problem.gamma == 1:
+        return problem.solution.d, one
+    return problem.solution.D, one / (1 - problem.gamma)
+
+
+def equations(problem) -> list[Equation]:
+    """grad J in both forms; the log form only where every pi(a|s) > 0."""
+    scale = problem.gradient_scale
+    found = [Equation("grad-pi form", "grad J", problem.along(gradient_form(problem)), scale)]
+    if not np.any(problem.pi == 0):
+        found.append(Equation("log form", "grad J", problem.along(log_form(problem)), scale))
+    return found
+
+
+CLAIM = Claim(
+    slug="stochastic",
+    title="Stochastic policy gradient theorem",
+    statement=r"\nabla J(\theta) = \frac{1}{1-\gamma} \sum_s D^\pi(s) \sum_a \nabla\pi_\theta(a|s)\, Q^\pi(s,a) "
+              r"= \frac{1}{1-\gamma}\, \mathbb{E}_{s \sim D^\pi,\, a \sim \pi_\theta} "
+              r"\left[ Q^\pi(s,a)\, \nabla \log \pi_\theta(a|s) \right]",
+    hypotheses=("finite states and actions", "the policy is differentiable in theta", "the log form needs pi(a|s) > 0",
+                "gamma < 1; at gamma = 1 every state reaches a terminal state, and d replaces D/(1 - gamma)"),
+    source="Sutton, McAllester, Singh & Mansour 2000, theorem 1 (with unnormalised d)",
+    equations=equations,
+)

@@ -1,0 +1,91 @@
+r"""Dual numbers a + b e with e^2 = 0, over Fractions: a function of them returns its value and its exact derivative.
+
+Source: Clifford 1873; Griewank & Walther, *Evaluating Derivatives*, 2008, section 3.1 (forward mode).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+
+class Dual:
+    """a + b e, both Fractions. Ordered by a, the number itself; b is infinitesimal.
+
+    >>> from pgtheory.dual import Dual
+    >>> x = Dual(3, 1)
+    >>> 1 / (x * x)
+    Dual(1/9, -2/27)
+    """
+
+    __slots__ = ("a", "b")
+
+    def __init__(self, a, b=0):
+        self.a, self.b = Fraction(a), Fraction(b)
+
+    def __repr__(self):
+        return f"Dual({self.a}, {self.b})"
+
+    def __add__(self, other):
+        other = _dual(other)
+        return other if other is NotImplemented else Dual(self.a + other.a, self.b + other.b)
+
+    __radd__ = __add__
+
+    def __neg__(self):
+        return Dual(-self.a, -self.b)
+
+    def __sub__(self, other):
+        other = _dual(other)
+        return other if other is NotImplemented else Dual(self.a - other.a, self.b - other.b)
+
+    def __rsub__(self, other):
+        return -self + other
+
+    def __mul__(self, other):
+        other = _dual(other)
+        return other if other is NotImplemented else Dual(self.a * other.a, self.a * other.b + self.b * other.a)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other):
+        other = _dual(other)
+        if other is NotImplemented:
+            return other
+        quotient = self.a / other.a
+        return Dual(quotient, (self.b - quotient * other.b) / other.a)
+
+    def __rtruediv__(self, other):
+        return Dual(other) / self
+
+    def __pow__(self, n: int):
+        if n == 0:
+            return Dual(1)
+        return Dual(self.a**n, n * self.a ** (n - 1) * self.b)
+
+    def __abs__(self):
+        return -self if self.a < 0 else self
+
+    def __eq__(self, other):
+        other = _dual(other)
+        return other if other is NotImplemented else (self.a, self.b) == (other.a, other.b)
+
+    def __hash__(self):
+        return hash((self.a, self.b))
+
+    def __lt__(self, other):
+        return self.a < _dual(other).a
+
+    def __le__(self, other):
+        return self.a <= _dual(other).a
+
+    def __gt__(self, other):
+        return self.a > _dual(other).a
+
+    def __ge__(self, other):
+        return self.a >= _dual(other).a
+
+
+def _dual(x):
+    if isinstance(x, Dual):
+        return x
+    return Dual(x) if isinstance(x, (int, Fraction)) else NotImplemented

@@ -1,0 +1,82 @@
+"""A report as plain text of 80 columns: ASCII, no colour, no control characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import wrap
+
+from ..checks.record import Check
+from . import Report
+from .words import WIDTH, bound, established, label, size, small, value
+
+HEADS = ("|left|", "|right|", "error", "bound", "verdict")
+GAP = "  "
+LEAST_LABEL = 20
+
+
+def as_text(report: Report) -> str:
+    """The heading, the checks claim by claim, what was skipped and why, and one sentence of what was established.
+
+    |left| and |right| are the largest absolute entries of both sides, ``error`` that of their difference.
+
+    >>> from pgtheory.report import Report
+    >>> print(as_text(Report((), skipped=(("deterministic", "the actions are not continuous"),))))
+    skipped
+      deterministic: the actions are not continuous
+    <BLANKLINE>
+    NOT ESTABLISHED: no claim was checked; 1 claim skipped.
+    """
+    blocks = (_heading(report), _table(report), _skipped(report), paragraph(established([report])))
+    return "\n\n".join("\n".join(block) for block in map(list, blocks) if block)
+
+
+def paragraph(text: str, indent: str = "", hanging: str | None = None, width: int = WIDTH) -> list[str]:
+    """``text`` in lines of at most ``width`` columns; a word that is longer is broken."""
+    ascii_only = text.encode("ascii", "backslashreplace").decode()
+    return wrap(ascii_only, width, initial_indent=indent, subsequent_indent=indent if hanging is None else hanging)
+
+
+def _heading(report) -> Iterator[str]:
+    for line in (report.model, report.policy):
+        yield from paragraph(line)
+    yield from paragraph(", ".join(f"{key} {value(x)}" for key, x in report.context.items()))
+
+
+def _table(report) -> Iterator[str]:
+    if not report.checks:
+        return
+    cells = {id(check): _cells(check) for check in report.checks}
+    widths = [max(map(len, column)) for column in zip(HEADS, *cells.values(), strict=True)]
+    left = min(WIDTH - sum(widths) - len(GAP) * len(widths),
+               max(LEAST_LABEL, *(len(label(check)) + len(GAP) for check in report.checks)))
+    yield _row("", HEADS, left, widths)
+    for slug, checks in report.claims.items():
+        yield from paragraph(slug)
+        for check in checks:
+            yield from _lines(check, cells[id(check)], left, widths)
+
+
+def _cells(check: Check) -> tuple[str, ...]:
+    return size(check.lhs), size(check.rhs), small(check.error), bound(check), check.verdict
+
+
+def _row(first, cells, left, widths) -> str:
+    *numbers, verdict = cells
+    columns = (cell.rjust(width) for cell, width in zip(numbers, widths, strict=False))
+    return GAP.join([first.ljust(left), *columns, verdict]).rstrip()
+
+
+def _lines(check, cells, left, widths) -> Iterator[str]:
+    """One row, its label wrapped; what was drawn, or why it did not pass, beneath."""
+    *above, last = paragraph(label(check), GAP, 2 * GAP, left) or [""]
+    yield from above
+    yield _row(last, cells, left, widths)
+    if check.note and (check.kind == "statistical" or check.verdict != "PASS"):
+        yield from paragraph(check.note, 3 * GAP)
+
+
+def _skipped(report) -> Iterator[str]:
+    if report.skipped:
+        yield "skipped"
+    for slug, reason in report.skipped:
+        yield from paragraph(f"{slug}: {reason}", GAP, 2 * GAP)

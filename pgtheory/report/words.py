@@ -1,0 +1,146 @@
+"""The numbers of a report in few digits, and what it established in a sentence that claims no more than was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from numbers import Real
+
+import numpy as np
+
+from ..checks.record import FAIL, INCONCLUSIVE, PASS, Check
+from . import Report
+
+WIDTH = 80
+
+
+def size(side) -> str:
+    """Largest absolute entry, four digits; "symbolic" where entries have no size.
+
+    >>> from fractions import Fraction
+    >>> size([Fraction(-1, 3), 0]), size([]), size(["x"])
+    ('0.3333', '0', 'symbolic')
+    """
+    entries = np.asarray(side).ravel().tolist()
+    try:
+        return format(float(max((abs(x) for x in entries), default=0)), ".4g")
+    except (TypeError, ValueError, ArithmeticError):
+        return "symbolic"
+
+
+def small(x) -> str:
+    """An error or a bound: three digits, and 0 only for zero.
+
+    >>> small(0.0), small(2.2e-16)
+    ('0', '2.20e-16')
+    """
+    return "0" if x == 0 else format(float(x), ".2e")
+
+
+def bound(check: Check) -> str:
+    """The bound of a check; "exact" where both sides were compared with ==."""
+    return "exact" if check.kind == "exact" else small(check.bound)
+
+
+def value(x) -> str:
+    """A value of the context: floats in six digits, everything else as it prints."""
+    if isinstance(x, Real) and isinstance(x, (float, np.floating)):
+        return format(float(x), ".6g")
+    if isinstance(x, (list, tuple)):
+        return ", ".join(value(item) for item in x)
+    return str(x)
+
+
+def label(check: Check) -> str:
+    """What is compared, and by which route."""
+    return f"{check.part}: {check.route}" if check.part else check.route
+
+
+def verdict(report: Report) -> str:
+    """The report in one word: PASSED, FAILED, or NOT ESTABLISHED where nothing failed but something stays unproved."""
+    if report.passed:
+        return "PASSED"
+    return "FAILED" if report.count(FAIL) else "NOT ESTABLISHED"
+
+
+def established(reports: Sequence[Report]) -> str:
+    """One sentence: how many claims were established, by how many checks of which strength, and what was not shown."""
+    parts = [_claims(reports), *_strengths(reports), *_shortfalls(reports)]
+    return f"{_overall(reports)}: {'; '.join(part for part in parts if part)}."
+
+
+def _overall(reports) -> str:
+    words = [verdict(report) for report in reports]
+    return next((w for w in ("FAILED", "NOT ESTABLISHED", "PASSED") if w in words), "NOT ESTABLISHED")
+
+
+def _claims(reports) -> str:
+    claims = sum(len(report.claims) for report in reports)
+    where = f" on {len(reports)} models" if len(reports) > 1 else ""
+    if not claims:
+        return f"no claim was checked{where}"
+    done = sum(len(report.established) for report in reports)
+    return f"{done} of {claims} claims established{where}"
+
+
+def _strengths(reports) -> Iterable[str]:
+    passed = [c for report in reports for c in report.checks if c.verdict == PASS]
+    exact, bounded, statistical = ([c for c in passed if c.kind == kind] for kind in ("exact", "bounded", "statistical"))
+    if exact:
+        yield f"{_checks(exact)} an exact equality" if len(exact) == 1 else f"{_checks(exact)} exact equalities"
+    if bounded:
+        yield f"{_agree(bounded)}{_ground(reports)}"
+    if statistical:
+        yield f"{len(statistical)} statistical PASS, a bias of at most {_largest(statistical)} proved{_confidence(reports)}"
+
+
+def _checks(checks) -> str:
+    return "1 check is" if len(checks) == 1 else f"{len(checks)} checks are"
+
+
+def _agree(checks) -> str:
+    return "1 check agrees within its bound" if len(checks) == 1 else f"{len(checks)} checks agree within their bounds"
+
+
+def _ground(reports) -> str:
+    """The scale and the conditioning that the bounds refer to."""
+    known = [report.context for report in reports if "conditioning" in report.context]
+    if not known:
+        return ""
+    worst = max(known, key=lambda context: float(context["conditioning"]))
+    conditioning = f"{_conditioning_of(worst)} {value(float(worst['conditioning']))}"
+    if len(reports) > 1:
+        return f" (each refers to its model's scale and conditioning, at most {conditioning})"
+    scale = f"the scale {value(float(worst['scale']))} and " if "scale" in worst else ""
+    return f" (which refer to {scale}the conditioning {conditioning})"
+
+
+def _conditioning_of(context) -> str:
+    return "1/(1-gamma) =" if context.get("gamma") != 1 else "mean episode length <="
+
+
+def _largest(checks) -> str:
+    return small(max(c.bound for c in checks))
+
+
+def _confidence(reports) -> str:
+    alphas = {report.context["alpha"] for report in reports if "alpha" in report.context}
+    return f" with error probability {value(alphas.pop())}" if len(alphas) == 1 else ""
+
+
+def _shortfalls(reports) -> Iterable[str]:
+    checks = [c for report in reports for c in report.checks]
+    failed = [c for c in checks if c.verdict == FAIL]
+    open_ = sum(c.verdict == INCONCLUSIVE for c in checks)
+    skipped = sum(len(report.skipped) for report in reports)
+    if failed:
+        yield f"{len(failed)} of {len(checks)} checks FAIL ({', '.join(dict.fromkeys(c.theorem for c in failed))})"
+    unproved = dict.fromkeys(slug for report in reports for slug, made in report.claims.items()
+                             if slug not in report.established and not any(c.verdict == FAIL for c in made))
+    if unproved:
+        yield f"no exact or bounded PASS for {', '.join(unproved)}"
+    if open_:
+        yield f"{open_} INCONCLUSIVE, which {'shows' if open_ == 1 else 'show'} nothing"
+    if skipped:
+        yield f"{skipped} {'claim' if skipped == 1 else 'claims'} skipped"
+
+

@@ -1,0 +1,64 @@
+r"""Complex step: V(theta + i h u) for every direction u at once; its imaginary part over h is the derivative."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import scipy.sparse
+
+from ..differentiate import central_difference, complex_step
+from .left import Left, from_value_gradient
+
+NAME = "complex-step"
+QUANTITIES = ("grad J", "grad V", "grad pi")
+BATCH_ENTRIES = 4_000_000   # complex numbers in a stack of S x S systems, so that memory stays bounded
+
+
+def fits(problem) -> bool:
+    """Floating point only: exact models are differentiated exactly."""
+    return not problem.exact
+
+
+def reason_against(problem, quantity: str) -> str | None:
+    """Why this route cannot be taken although it fits, or None."""
+    if not is_analytic(problem):
+        return "the policy's code is not analytic: it drops or bends a complex step"
+    return None
+
+
+def is_analytic(problem) -> bool:
+    """Whether pi follows a complex step, found out along one direction against finite differences."""
+    policy, theta = problem.policy, problem.theta
+    probe = np.linspace(0.5, 1.0, theta.size).reshape(theta.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            along = complex_step(lambda x: problem.pi_at(x), policy.step, theta, probe)
+        except (TypeError, ValueError, ArithmeticError, Warning):
+            return False
+    scale = max(1.0, float(np.abs(theta).max(initial=0.0)))
+    difference, error = central_difference(lambda h: problem.pi_at(policy.step(theta, probe, h)), scale)
+    return bool(np.all(np.abs(along - difference) <= error + problem.unit))
+
+
+def compute(problem, quantity: str) -> Left:
+    """The derivative along problem.directions, the last axis; exact to rounding."""
+    note = "exact to rounding" if problem.complete else f"along {len(problem.directions)} random directions"
+    if quantity == "grad pi":
+        slopes = [complex_step(problem.pi_at, problem.policy.step, problem.theta, u) for u in problem.directions]
+        return Left(np.stack(slopes, axis=-1), problem.unit * max(problem.slope_scale, 1.0), note)
+    value = from_value_gradient(problem, quantity, value_gradient(problem))
+    return Left(value, problem.unit * problem.gradient_scale, note)
+
+
+def value_gradient(problem) -> np.ndarray:
+    """(S, n): derivatives of V along the directions; computed once a problem, in stacks of bounded size."""
+    if NAME not in problem.memory:
+        S = problem.mdp.n_states
+        size = 1 if scipy.sparse.issparse(problem.mdp.P) else max(1, BATCH_ENTRIES // S**2)
+        directions = problem.directions
+        stacks = [complex_step(problem.V_at, problem.policy.step, problem.theta, directions[i:i + size])
+                  for i in range(0, len(directions), size)]
+        problem.memory[NAME] = np.concatenate(stacks).T
+    return problem.memory[NAME]

@@ -1,0 +1,56 @@
+r"""Finite differences with the error that their own ladder of steps reports."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import EPS
+from ..differentiate import ladder
+from .left import Left, from_value_gradient
+
+NAME = "finite-difference"
+QUANTITIES = ("grad J", "grad V", "grad pi")
+
+
+def fits(problem) -> bool:
+    """Floating point only: on an exact model differences would only approximate."""
+    return not problem.exact
+
+
+def reason_against(problem, quantity: str) -> str | None:
+    """Why this route cannot be taken although it fits, or None."""
+    return None
+
+
+def compute(problem, quantity: str) -> Left:
+    """The derivative along problem.directions; error as reported by the ladder."""
+    key = (NAME, quantity == "grad pi")
+    if key not in problem.memory:
+        problem.memory[key] = _pi_ladder(problem) if quantity == "grad pi" else _value_ladder(problem)
+    result = problem.memory[key]
+    grad = np.moveaxis(result.value, 0, -1)
+    if quantity == "grad pi":
+        return Left(grad, result.error, f"h = {result.steps[result.best]:.1e}, error as reported")
+    value = from_value_gradient(problem, quantity, grad)
+    swept = np.moveaxis(result.differences, 1, -1)
+    curve = (result.steps, [from_value_gradient(problem, quantity, one) for one in swept])
+    return Left(value, result.error, f"h = {result.steps[result.best]:.1e}, error as reported", curve)
+
+
+def _start(problem) -> float:
+    return 0.5 * max(1.0, float(np.abs(problem.theta).max(initial=0.0)))
+
+
+def _value_ladder(problem):
+    """Ladder of (n, S): V along every direction. Moving theta by h rounds theta itself, which counts as noise too."""
+    noise = problem.unit * problem.value_scale
+    noise += EPS * float(np.abs(problem.theta).max(initial=0.0)) * problem.gradient_scale
+    policy, theta, directions = problem.policy, problem.theta, problem.directions
+    return ladder(lambda h: problem.V_at(policy.step(theta, directions, h)), noise, _start(problem))
+
+
+def _pi_ladder(problem):
+    """Ladder of (n, S, A): the probabilities along every direction."""
+    noise = problem.unit * max(1.0, problem.slope_scale)
+    policy, theta, directions = problem.policy, problem.theta, problem.directions
+    return ladder(lambda h: problem.pi_at(policy.step(theta, directions, h)), noise, _start(problem))

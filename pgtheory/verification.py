@@ -1,0 +1,172 @@
+"""Both sides of every claim on one problem, by every route that can be taken: :func:`verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .checks.catalogue import Theorem, theorems as catalogue
+from .checks.judge import judge, judge_given, judge_user
+from .checks.statistical import DEFAULT_SAMPLES, judge_statistically, statistical_reason
+from .claims.equation import Equation
+from .errors import PGTheoryError
+from .problem import Problem
+from .report import Report
+from .routes import ROUTES
+
+ROUTE_NAMES = ("linear-algebra", *(route.NAME for route in ROUTES), "monte-carlo")
+
+
+def verify(model, policy, theta, theorems=None, routes=None, samples=DEFAULT_SAMPLES, alpha=1e-6, tolerance=0.05, rng=0,
+           progress: Callable | None = None) -> Report:
+    r"""Check claims on a model, a policy and its parameters: both sides, by routes that do not know each other.
+
+    Parameters
+    ----------
+    model : MDP
+    policy : Policy
+    theta : policy.shape
+    theorems : slugs (or Theorem objects), or None for every built-in claim
+    routes : names among "linear-algebra", "exact", "complex-step", "finite-difference", "series", "monte-carlo"; None: all
+    samples : int, draws at most for a statistical check; 0 leaves simulation out
+    alpha : float, probability that the whole report calls a right theorem wrong by chance; split over its statistical checks
+    tolerance : float, resolution: a statistical PASS proves |bias| <= tolerance * the largest entry of the gradient
+    rng : seed or numpy Generator
+    progress : called as progress(done, total, text) between checks
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    PGTheoryError
+        Unknown slugs or routes, numbers out of range; and what the model and the policy raise.
+
+    Examples
+    --------
+    >>> import pgtheory as pg
+    >>> mdp = pg.models.load("start-matters")
+    >>> report = pg.verify(mdp, pg.SoftmaxPolicy(2, 2), [[0.0, 0.0], [0.0, 0.0]], samples=0)
+    >>> report.passed, report.count("FAIL")
+    (True, 0)
+    """
+    _require_settings(samples, alpha, tolerance, routes)
+    chosen = [x if isinstance(x, Theorem) else catalogue[x] for x in _listed(theorems)]
+    seed = np.random.default_rng(rng)
+    problem = Problem(model, policy, theta, seed)
+    jobs, skipped = _plan(chosen, problem, model, policy, theta, routes, samples, tolerance)
+    n_statistical = sum(job.statistical for job in jobs)
+    checks = []
+    for done, job in enumerate(jobs):
+        if progress is not None:
+            progress(done, len(jobs), job.text)
+        checks.append(job.run(alpha / max(n_statistical, 1), seed))
+    if progress is not None:
+        progress(len(jobs), len(jobs), "")
+    return Report(tuple(checks), tuple(skipped), repr(model), repr(policy),
+                  _context(problem, alpha, tolerance, samples, rng))
+
+
+class _Job:
+    """One check to be made, and what to call it while it runs."""
+
+    def __init__(self, text, run, statistical=False):
+        self.text, self.run, self.statistical = text, run, statistical
+
+
+def _listed(theorems):
+    if theorems is None:
+        return catalogue.builtin
+    return (theorems,) if isinstance(theorems, (str, Theorem)) else tuple(theorems)
+
+
+def _require_settings(samples, alpha, tolerance, routes):
+    if isinstance(samples, bool) or not isinstance(samples, (int, np.integer)) or samples < 0:
+        raise PGTheoryError(f"samples is {samples!r}: it must be a whole number, 0 to leave simulation out")
+    for name, value in (("alpha", alpha), ("tolerance", tolerance)):
+        if not 0 < value < 1:
+            raise PGTheoryError(f"{name} is {value!r}: it must lie between 0 and 1")
+    for name in routes or ():
+        if name not in ROUTE_NAMES:
+            raise PGTheoryError(f"no route {name!r}: there are {', '.join(ROUTE_NAMES)}")
+
+
+def _plan(chosen, problem, model, policy, theta, routes, samples, tolerance):
+    """Every check to be made, and every reason for one that is not."""
+    jobs: list[_Job] = []
+    skipped: list[tuple[str, str]] = []
+    allowed = set(ROUTE_NAMES if routes is None else routes)
+    for theorem in chosen:
+        if theorem.claim is None:
+            jobs.append(_user_job(theorem, problem, model, policy, theta, tolerance))
+            continue
+        reason = theorem.claim.applies(problem)
+        if reason is not None:
+            skipped.append((theorem.slug, reason))
+            continue
+        for equation in theorem.claim.equations(problem):
+            found, reasons = _jobs_of(theorem, equation, problem, allowed, samples, tolerance)
+            jobs += found
+            skipped += [(theorem.slug, reason) for reason in reasons if (theorem.slug, reason) not in skipped]
+    return jobs, skipped
+
+
+def _user_job(theorem: Theorem, problem, model, policy, theta, tolerance):
+    return _Job(theorem.slug, lambda alpha, rng: judge_user(theorem, problem, model, policy, theta, tolerance))
+
+
+def _jobs_of(theorem: Theorem, equation: Equation, problem, allowed, samples, tolerance):
+    """The checks of one equation by every route that computes its left side."""
+    slug, text = theorem.slug, f"{theorem.slug}: {equation.part}"
+    if equation.quantity == "given":
+        given = _Job(text, lambda alpha, rng: judge_given(slug, equation, problem, tolerance))
+        return ([given] if "linear-algebra" in allowed else []), []
+    jobs, reasons = [], []
+    for route in ROUTES:
+        if route.NAME not in allowed or equation.quantity not in route.QUANTITIES:
+            continue
+        if not route.fits(problem):
+            continue
+        reason = route.reason_against(problem, equation.quantity)
+        if reason is None:
+            jobs.append(_Job(f"{text}, {route.NAME}",
+                             lambda alpha, rng, route=route: judge(slug, equation, problem, route, tolerance)))
+        else:
+            reasons.append(f"{route.NAME}: {reason}")
+    if "monte-carlo" in allowed and samples and not equation.recursive and equation.quantity in ("grad J", "d"):
+        reason = statistical_reason(problem, equation)
+        if reason is None:
+            jobs.append(_Job(f"{text}, monte-carlo", lambda alpha, rng: judge_statistically(
+                slug, equation, problem, samples, alpha, tolerance, rng), statistical=True))
+        else:
+            reasons.append(f"monte-carlo: {reason}")
+    return jobs, reasons
+
+
+def _context(problem, alpha, tolerance, samples, rng):
+    gamma = problem.gamma
+    return {
+        "n_states": problem.mdp.n_states,
+        "n_actions": problem.mdp.n_actions,
+        "gamma": gamma if isinstance(gamma, float) else str(gamma),
+        "arithmetic": problem.arithmetic.name,
+        "conditioning": _plain(problem.conditioning),
+        "rounding_unit": problem.unit,
+        "value_scale": None if problem.arithmetic.symbolic else problem.value_scale,
+        "gradient_scale": None if problem.arithmetic.symbolic else problem.gradient_scale,
+        "directions": "every coordinate" if problem.complete else f"{len(problem.directions)} random directions",
+        "differentiated_by": problem.policy.differentiated_by(problem.theta),
+        "samples": int(samples),
+        "alpha": alpha,
+        "tolerance": tolerance,
+        "seed": rng if isinstance(rng, (int, np.integer)) else None,
+    }
+
+
+def _plain(x):
+    try:
+        return float(x)
+    except TypeError:
+        return str(x)
