@@ -31,6 +31,12 @@ _LAZY = {   # name: module that holds it; loaded when first asked for, so that t
     "models": "models",
     "strategies": "strategies",
     "testing": "testing",
+    "estimators": "estimators",
+    "sample": "trajectories",
+    "enumerate_trajectories": "enumeration",
+    "moments": "variance",
+    "simulate_gradient": "streaming",
+    "gradient_ascent": "ascent",
     "verify": "verification",
     "derivative": "checks.derivatives",
     "theorem": "checks.catalogue",
@@ -44,7 +50,7 @@ _LAZY = {   # name: module that holds it; loaded when first asked for, so that t
     "from_mdptoolbox": "interop.toolboxes",
     "from_quantecon": "interop.toolboxes",
 }
-_MODULES = {"models", "strategies", "testing"}
+_MODULES = {"models", "estimators", "strategies", "testing"}
 
 __all__ = [
     "MDP",

@@ -20,6 +20,7 @@ Integers belong to all of them: an integer array waits for what it meets.
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
@@ -123,7 +124,8 @@ def _expression(value):
     return sympy.sympify(value)
 
 
-def _of_type(cls: type, name: str) -> str:
+def _of_type(cls: type) -> str:
+    """The arithmetic that entries of this type belong to; "" where they are no numbers."""
     if issubclass(cls, (Integral, np.bool_)):
         return "integer"
     if issubclass(cls, Fraction):
@@ -138,7 +140,56 @@ def _of_type(cls: type, name: str) -> str:
         return "field"
     if issubclass(cls, _loaded("sympy.core.expr", "Expr")):
         return "expression"
-    raise PGTheoryError(f"{name} holds an entry of type {cls.__name__}: entries are numbers, Fractions or sympy elements")
+    return ""
+
+
+def is_negative(x) -> bool:
+    """x is known to be below 0; a symbol has no sign.
+
+    >>> import sympy
+    >>> from pgtheory.arithmetic import is_negative
+    >>> is_negative(-1), is_negative(sympy.sqrt(2) - 2), is_negative(sympy.Symbol("x"))
+    (True, True, False)
+    """
+    if isinstance(x, Rational):
+        return x < 0
+    if isinstance(x, _loaded("sympy.polys.fields", "FracElement")):
+        below = x.field.domain.is_negative
+        return x.numer.is_ground and x.denom.is_ground and below(x.numer.LC) != below(x.denom.LC)
+    return getattr(x, "is_negative", None) is True
+
+
+def require_exact_real(x, place: str, error) -> None:
+    """Raise where a sympy expression is infinite or complex (``error``), or holds a Float (:class:`NotExactError`)."""
+    if not isinstance(x, _loaded("sympy.core.expr", "Expr")):
+        return
+    if x.has(*_loaded("sympy.core.numbers", "Float")):
+        raise NotExactError(f"{place} is {x}: floats are never silently rounded; write a Rational")
+    if x.is_number and x.is_real is not True:
+        raise error(f"{place} is {x}: entries must be {'real' if x.is_finite else 'finite'}")
+
+
+def _at(name: str, index) -> str:
+    return f"{name}{list(index)}" if index else name
+
+
+def _no_number(x, name: str, index):
+    x = x.item() if isinstance(x, np.generic) else x
+    return PGTheoryError(f"{_at(name, index)} is {reprlib.repr(x)} ({type(x).__name__}): entries are numbers, Fractions or "
+                         "sympy elements")
+
+
+def _ragged(values, name: str, place=()) -> str:
+    """Where nested lists first disagree."""
+    shapes: list = []
+    for i, row in enumerate(values):
+        try:
+            shapes.append(np.shape(row))
+        except ValueError:
+            return _ragged(row, name, place + (i,))
+        if shapes[i] != shapes[0]:
+            return f"{_at(name, (*place, i))} has shape {shapes[i]} beside {shapes[0]} before it"
+    return "its rows disagree"
 
 
 def as_array(values, name: str = "the array"):
@@ -152,10 +203,12 @@ def as_array(values, name: str = "the array"):
             raise PGTheoryError(f"{name} is sparse with entries of type {csr.dtype}: sparse arrays are numeric, use a dense "
                                 "object array for Fractions")
         return csr, {"c": COMPLEX, "f": FLOAT}.get(csr.dtype.kind, INTEGER)
+    if np.ma.is_masked(values):
+        raise PGTheoryError(f"{name} is a masked array with holes: fill them first")
     try:
         array = np.asarray(values)
-    except ValueError as error:
-        raise PGTheoryError(f"{name} is ragged: its rows have different lengths ({error})") from None
+    except ValueError:
+        raise PGTheoryError(f"{name} is ragged: {_ragged(values, name)}; its rows must have one length") from None
     if array.dtype.kind in "biu":
         return array, INTEGER
     if array.dtype.kind == "f":
@@ -163,20 +216,24 @@ def as_array(values, name: str = "the array"):
     if array.dtype.kind == "c":
         return np.asarray(array, dtype=complex), COMPLEX
     if array.dtype.kind != "O":
-        raise PGTheoryError(f"{name} holds {array.dtype} entries: entries are numbers, Fractions or sympy elements")
+        raise _no_number(array.flat[0], name, (0,) * array.ndim)
     return _as_object_array(array, name)
 
 
 def _as_object_array(array, name):
-    kinds = {_of_type(cls, name) for cls in {type(x) for x in array.flat}}
+    kinds = {_of_type(cls) for cls in {type(x) for x in array.flat}}
+    if "" in kinds:
+        raise next(_no_number(x, name, index) for index, x in np.ndenumerate(array) if not _of_type(type(x)))
     if kinds <= {"integer"}:
         return array.astype(np.int64) if _fits_int64(array) else FRACTION.convert(array), INTEGER
     if "float64" in kinds or "complex128" in kinds:
         if kinds & EXACT:
-            index = next(i for i, x in np.ndenumerate(array) if _of_type(type(x), name) in ("float64", "complex128"))
-            raise NotExactError(f"{name}{list(index)} is the float {array[index]!r} among exact numbers: floats are never "
+            index = next(i for i, x in np.ndenumerate(array) if _of_type(type(x)) in ("float64", "complex128"))
+            raise NotExactError(f"{_at(name, index)} is the float {array[index]!r} among exact numbers: floats are never "
                                 "silently rounded; write it as a Fraction, or make every entry a float")
         arithmetic = COMPLEX if "complex128" in kinds else FLOAT
+        if "integer" in kinds:
+            _require_floats(array, name)
     elif "expression" in kinds:
         arithmetic = EXPRESSION
     elif "field" in kinds:
@@ -186,6 +243,13 @@ def _as_object_array(array, name):
     else:
         arithmetic = FRACTION
     return arithmetic.convert(array), arithmetic
+
+
+def _require_floats(array, name) -> None:
+    for index, x in np.ndenumerate(array):
+        if isinstance(x, Integral) and abs(int(x)) > sys.float_info.max:
+            raise PGTheoryError(f"{_at(name, index)} is an integer of {int(x).bit_length()} bits: it overflows the "
+                                "floats beside it")
 
 
 def _fits_int64(array) -> bool:

@@ -16,7 +16,9 @@ import scipy.sparse
 
 from .arithmetic import FLOAT, FRACTION, INTEGER, Arithmetic, join, kernel
 from .errors import InvalidMDPError, NotExactError
-from .validation import first_negative, in_words, numbers, read_only, require_stochastic
+from .validation import bracket, in_words, locate, numbers, read_only, require_nonnegative, require_stochastic
+
+LARGEST = 1e290   # of any float entry: sums over 1e16 steps still fit
 
 
 class MDP:
@@ -82,12 +84,16 @@ class MDP:
         gamma, gamma_arithmetic = _discount(gamma)
         rho, rho_arithmetic = _start(rho, S)
         arithmetic = _meet(P=P_arithmetic, R=R_arithmetic, gamma=gamma_arithmetic, rho=rho_arithmetic)
-        target = FLOAT if arithmetic.name == "integer" else arithmetic
-        P, R, rho = (target.convert(x) for x in (P, R, rho))
+        if arithmetic == INTEGER and not _whole_in_floats(R):
+            arithmetic = FRACTION
+        target = FLOAT if arithmetic == INTEGER else arithmetic
+        P, R, rho = (_into(target, x, name) for x, name in ((P, "P"), (R, "R"), (rho, "rho")))
         gamma = target.number(gamma)
+        for array, name in ((P, "P"), (rho, "rho")):
+            require_nonnegative(array, name, InvalidMDPError)
         if normalize:
             P, rho = _normalized(P, A, target), _normalized(rho[None, None], 1, target)[0, 0]
-        _validate(P, rho, S, A, target)
+        _require_rows(P, rho, S, A, target)
         self._set(P, R, gamma, rho, A, arithmetic)
 
     def _set(self, P, R, gamma, rho, n_actions, arithmetic):
@@ -241,9 +247,27 @@ def _numbers(values, name):
     return numbers(values, name, InvalidMDPError)
 
 
+def _into(arithmetic, array, name):
+    """The array in the model's arithmetic; floats leave room for sums over states and over time."""
+    if not arithmetic.exact:
+        data = array.data if scipy.sparse.issparse(array) else array
+        large = (data > LARGEST) | (data < -LARGEST)
+        if large.any():
+            index, value = locate(array, large)
+            raise InvalidMDPError(f"{name}{bracket(index)} is {in_words(value)}: sums of numbers beyond {LARGEST:g} "
+                                  "overflow; choose a larger unit")
+    return arithmetic.convert(array)
+
+
+def _whole_in_floats(R) -> bool:
+    """Every integer of R is a float, so that a model of integers may wait as float64 without losing anything."""
+    data = R.data if scipy.sparse.issparse(R) else R
+    return not ((data > 2**53) | (data < -(2**53))).any()
+
+
 def _transitions(P):
     """P checked for shape: (array, arithmetic, S, A)."""
-    if isinstance(P, (list, tuple)) and P and all(scipy.sparse.issparse(p) for p in P):
+    if _all_sparse(P, "P"):
         return _stack_sparse(P, "P")
     P, arithmetic = _numbers(P, "P")
     if scipy.sparse.issparse(P):
@@ -257,7 +281,7 @@ def _transitions(P):
     S, A, last = P.shape
     if 0 in P.shape:
         raise InvalidMDPError(f"P has shape {P.shape}: there must be at least one state and one action")
-    if S != last:
+    if last != S:
         raise InvalidMDPError(f"P has shape {P.shape}: it must be (S, A, S){_layout_hint(P)}")
     return P, arithmetic, S, A
 
@@ -270,19 +294,30 @@ def _layout_hint(P) -> str:
     return ""
 
 
+def _all_sparse(values, name) -> bool:
+    """A list of sparse matrices; sparse and dense in one list are refused."""
+    if not isinstance(values, (list, tuple)) or not any(scipy.sparse.issparse(x) for x in values):
+        return False
+    for a, x in enumerate(values):
+        if not scipy.sparse.issparse(x):
+            raise InvalidMDPError(f"{name}[{a}] is a {type(x).__name__} among sparse matrices: pass A sparse (S, S), or one "
+                                  "dense array")
+    return True
+
+
 def _stack_sparse(matrices, name):
     """A sparse (S, S) per action, as one (S*A, S) csr array with row s*A + a."""
     shapes = {m.shape for m in matrices}
     if len(shapes) > 1 or next(iter(shapes))[0] != next(iter(shapes))[1]:
         raise InvalidMDPError(f"{name} is a list of sparse matrices of shapes {sorted(shapes)}: each must be (S, S)")
     S, A = matrices[0].shape[0], len(matrices)
-    stacked, arithmetic = _numbers(scipy.sparse.vstack([scipy.sparse.csr_array(m) for m in matrices], format="csr"), name)
+    stacked = scipy.sparse.vstack([scipy.sparse.csr_array(m) for m in matrices], format="csr")
     order = (np.arange(S)[:, None] + S * np.arange(A)[None, :]).reshape(-1)
-    return stacked[order], arithmetic, S, A
+    return *_numbers(stacked[order], name), S, A
 
 
 def _rewards(R, S, A, sparse):
-    if isinstance(R, (list, tuple)) and R and all(scipy.sparse.issparse(x) for x in R):
+    if _all_sparse(R, "R"):
         R, arithmetic, S_R, A_R = _stack_sparse(R, "R")
         if (S_R, A_R) != (S, A):
             raise InvalidMDPError(f"R is a list of {A_R} sparse {(S_R, S_R)}: P asks for {A} of {(S, S)}")
@@ -316,7 +351,7 @@ def _reward_hint(R, S, A) -> str:
 def _discount(gamma):
     if isinstance(gamma, (str, bytes, bool, np.bool_)) or gamma is None:
         raise InvalidMDPError(f"gamma is {gamma!r}: it must be a number in [0, 1]")
-    array, arithmetic = _numbers(gamma, "gamma")
+    array, arithmetic = numbers(gamma, "gamma", InvalidMDPError, "it must lie in [0, 1]")
     if array.shape != () or arithmetic.name == "complex128":
         raise InvalidMDPError(f"gamma is {gamma!r}: it must be one real number in [0, 1]")
     value = array[()] if array.dtype == object else array.item()
@@ -334,11 +369,12 @@ def _start(rho, S):
         return point, INTEGER
     if rho is None or scipy.sparse.issparse(rho):
         raise InvalidMDPError("rho is missing or sparse: it must be the start state (an int) or a dense (S,) distribution")
-    rho, arithmetic = _numbers(rho, "rho")
-    if rho.shape != (S,):
-        hint = ": a single start state is a Python int" if rho.shape == () else ""
-        raise InvalidMDPError(f"rho has shape {rho.shape}: it must be {(S,)}, one probability a state{hint}")
-    return rho, arithmetic
+    array, arithmetic = _numbers(rho, "rho")
+    if array.shape == ():
+        raise InvalidMDPError(f"rho is {rho!r}: it must be a start state (a Python int) or a distribution of shape {(S,)}")
+    if array.shape != (S,):
+        raise InvalidMDPError(f"rho has shape {array.shape}: it must be {(S,)}, one probability a state")
+    return array, arithmetic
 
 
 def _meet(**arithmetics):
@@ -364,35 +400,39 @@ def _normalized(P, n_actions, arithmetic):
     return P / safe[..., None]
 
 
-def _validate(P, rho, S, A, arithmetic):
-    negative = first_negative(P)
-    if negative is not None and scipy.sparse.issparse(P):
-        (row, t), value = negative
-        negative = (row // A, row % A, t), value
+def _require_rows(P, rho, S, A, arithmetic):
+    """Every row of P, and rho, sums to 1."""
     sums = kernel(P, A, arithmetic).row_sums()
-    require_stochastic(sums, negative, "P", S, arithmetic, InvalidMDPError,
-                       lambda index, total: _row_advice(P, index, total, arithmetic))
-    require_stochastic(rho.sum(keepdims=True)[0:1].reshape(()), first_negative(rho), "rho", S, arithmetic, InvalidMDPError,
-                       lambda index, total: "it must be a distribution over the states" if abs(float(total) - 1) > 1e-5
-                       else "off by rounding; pass normalize=True" if not arithmetic.symbolic else "it must sum to 1")
+    require_stochastic(sums, "P", S, arithmetic, InvalidMDPError, lambda _, total: _row_advice(P, total, arithmetic))
+    require_stochastic(np.asarray(rho.sum()), "rho", S, arithmetic, InvalidMDPError,
+                       lambda _, total: _start_advice(total, arithmetic))
 
 
-def _row_advice(P, index, total, arithmetic) -> str:
+ROUNDING = 1e-5   # a sum this close to 1 is a float32 or printed-decimal 1
+OFF_BY_ROUNDING = "off by rounding (float32 or printed decimals?): pass normalize=True to divide every row by its sum"
+
+
+def _start_advice(total, arithmetic) -> str:
+    if arithmetic.symbolic:
+        return "write its last probability as 1 minus the others"
+    return OFF_BY_ROUNDING if abs(float(total) - 1) < ROUNDING else "it must be a distribution over the states"
+
+
+def _row_advice(P, total, arithmetic) -> str:
     """Why a row may not sum to 1, the likeliest cause first."""
     if arithmetic.symbolic:
         return "write the last probability of a row as 1 minus the others"
+    if abs(float(total) - 1) < ROUNDING:
+        return OFF_BY_ROUNDING
     if not scipy.sparse.issparse(P):
         for axes in ((1, 0, 2), (0, 2, 1), (2, 1, 0), (1, 2, 0), (2, 0, 1)):
             turned = P.transpose(axes)
             if turned.shape[0] == turned.shape[2] and _rows_are_one(turned.sum(axis=2), arithmetic):
                 return f"the axes look permuted: did you mean P.transpose{axes}?"
-    off = abs(float(total) - 1)
-    if off < 1e-5:
-        return "off by rounding (float32 or printed decimals?): pass normalize=True to divide every row by its sum"
     if float(total) == 0:
         return "the row is empty: a state without successors must be made absorbing, with P[s, a, s] = 1"
     return ("a successor is missing or wrong; correct the row, or pass normalize=True to divide every row by its sum")
 
 
 def _rows_are_one(sums, arithmetic) -> bool:
-    return bool(np.all(sums == 1)) if arithmetic.exact else bool(np.all(np.abs(sums - 1) < 1e-5))
+    return bool(np.all(sums == 1)) if arithmetic.exact else bool(np.all(np.abs(sums - 1) < ROUNDING))

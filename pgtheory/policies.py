@@ -8,16 +8,14 @@ differentiate along it.
 
 from __future__ import annotations
 
-import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from .arithmetic import EPS, FLOAT, Arithmetic, as_array, dot_rows, largest_in_rows
+from .arithmetic import FLOAT, Arithmetic, as_array, dot_rows, is_negative, largest_in_rows
 from .errors import InvalidPolicyError, NotExactError, PGTheoryError
-from .validation import bracket, first, require_finite, whole_number
-
-COMPLEX_STEP = 1e-30   # h: below every rounding, so that Im f(x + ih) / h has no truncation error
+from .validation import bracket, first, in_words, numbers, require_finite, whole_number
 
 
 class Policy:
@@ -63,6 +61,10 @@ class Policy:
         """theta moved by h along ``direction`` (theta's shape), in the sense of this policy's derivatives."""
         return theta + h * direction
 
+    def inner_slope(self, theta) -> float:
+        """Size of the terms of grad pi before they cancel, which its rounding is relative to; 1 where nothing is known."""
+        return 1.0
+
     def check_theta(self, theta):
         """theta as an array of this policy's shape; raises :class:`InvalidPolicyError` where it is none."""
         return _parameters(theta, self.shape)
@@ -86,19 +88,23 @@ class Policy:
 
     def pullback(self, theta, weights):
         """theta's shape: sum_sa weights[s, a] grad pi(a | s), for weights (S, A)."""
-        return np.tensordot(weights, self.jacobian(theta), axes=2)
+        jacobian = self.jacobian(theta)
+        return np.tensordot(_weights(weights, jacobian.shape[:2]), jacobian, axes=2)
 
     def score_pullback(self, theta, weights):
         """theta's shape: sum_sa weights[s, a] grad log pi(a | s); :class:`InvalidPolicyError` where some pi(a | s) is 0."""
         if not self.tabular:
-            return np.tensordot(weights, self.score(theta), axes=2)
+            score = self.score(theta)
+            return np.tensordot(_weights(weights, score.shape[:2]), score, axes=2)
         pi = self.probabilities(self.check_theta(theta))
+        weights = _weights(weights, pi.shape)
         _require_support(pi)
         return self.pullback(theta, weights / pi)
 
     def state_pullback(self, theta, weights):
         """(S,) + shape: sum_a weights[s, a] grad pi(a | s), state by state."""
         jacobian = self.jacobian(theta)
+        weights = _weights(weights, jacobian.shape[:2])
         return (weights.reshape(weights.shape + (1,) * len(self.shape)) * jacobian).sum(axis=1)
 
     def __repr__(self):
@@ -187,6 +193,10 @@ class SoftmaxPolicy(Policy):
             return theta * (1 + direction * h)   # to first order, which is all an exact derivation sees
         return theta * np.exp(h * direction)
 
+    def inner_slope(self, theta) -> float:
+        """1 in tables (grad pi = pi - pi pi), the largest feature otherwise."""
+        return 1.0 if self.features is None else float(np.abs(self.features).max())
+
     def score(self, theta):
         """(S, A) + shape: 1[a = b] - pi(b | s) in row s, or phi(s, a) - E phi(s, .)."""
         pi = self.probabilities(theta)
@@ -210,9 +220,11 @@ class SoftmaxPolicy(Policy):
 
     def score_pullback(self, theta, weights):
         """theta's shape: weights - pi sum_a weights in tables; defined for pi(a | s) = 0 too."""
+        pi = self.probabilities(theta)
+        weights = _weights(weights, pi.shape)
         if self.features is not None:
             return np.tensordot(weights, self.score(theta), axes=2)
-        return weights - self.probabilities(theta) * weights.sum(axis=-1, keepdims=True)
+        return weights - pi * weights.sum(axis=-1, keepdims=True)
 
     def state_pullback(self, theta, weights):
         """(S,) + shape."""
@@ -222,7 +234,11 @@ class SoftmaxPolicy(Policy):
         return _on_diagonal(centred)
 
     def _centred(self, theta, weights):
+        """pi (w - sum pi w), with w counted from the likeliest action's, so that nothing cancels where pi is nearly 1."""
         pi = self.probabilities(theta)
+        weights = _weights(weights, pi.shape)
+        if pi.dtype != object:
+            weights = weights - weights[np.arange(len(pi)), np.real(pi).argmax(axis=1)][:, None]
         return pi * (weights - dot_rows(pi, weights)[..., None])
 
     def __repr__(self):
@@ -254,8 +270,8 @@ class DirectPolicy(Policy):
         self.shape = _table_shape(n_states, n_actions)
 
     def probabilities(self, theta):
-        """(..., S, A): theta."""
-        return self.check_theta(theta)
+        """(..., S, A): theta, copied. It is not required to be a distribution, so that it can be moved; :func:`solve` is."""
+        return self.check_theta(theta).copy()
 
     def jacobian(self, theta):
         """(S, A, S, A): the identity."""
@@ -265,11 +281,11 @@ class DirectPolicy(Policy):
 
     def pullback(self, theta, weights):
         """(S, A): the weights."""
-        return weights.copy()
+        return _weights(weights, self.shape).copy()
 
     def state_pullback(self, theta, weights):
         """(S, S, A): weights[s] in row s."""
-        return _on_diagonal(weights)
+        return _on_diagonal(_weights(weights, self.shape))
 
     def __repr__(self):
         return f"DirectPolicy({self.shape[0]}, {self.shape[1]})"
@@ -297,9 +313,9 @@ class EscortPolicy(Policy):
 
     def __init__(self, n_states, n_actions, power=2):
         self.shape = _table_shape(n_states, n_actions)
-        if isinstance(power, bool) or not isinstance(power, (int, float)) or not 1 <= power < np.inf:
+        if isinstance(power, bool) or not isinstance(power, Real) or not 1 <= power < np.inf:
             raise InvalidPolicyError(f"power is {power!r}: it must be a finite number of at least 1")
-        self.power = power
+        self.power = int(power) if power == int(power) else float(power)
 
     def check_theta(self, theta):
         theta = _parameters(theta, self.shape)
@@ -307,23 +323,19 @@ class EscortPolicy(Policy):
         if zero.all(axis=-1).any():
             raise InvalidPolicyError(f"theta{bracket(first(zero.all(axis=-1)))} is a row of zeros: |theta|^p cannot be "
                                      "normalised there")
-        if theta.dtype == object and int(self.power) != self.power:
+        if theta.dtype == object and not isinstance(self.power, int):
             raise NotExactError(f"power {self.power} of exact parameters is not rational: use an integer power")
         return theta
 
     def probabilities(self, theta):
         """(..., S, A)."""
-        w = self._magnitude(self.check_theta(theta)) ** self._exponent
+        w = self._magnitude(self.check_theta(theta)) ** self.power
         return w / w.sum(axis=-1, keepdims=True)
-
-    @property
-    def _exponent(self):
-        return int(self.power) if int(self.power) == self.power else self.power
 
     def _magnitude(self, theta):
         """|theta|, analytic in theta: its sign is taken from the real part; scaled by the row's largest where floating."""
         if theta.dtype == object:
-            return theta if self._exponent % 2 == 0 else theta * self._sign(theta)
+            return theta if self.power % 2 == 0 else theta * self._sign(theta)
         return theta * self._sign(theta) / np.abs(np.real(theta)).max(axis=-1, keepdims=True)
 
     def _sign(self, theta):
@@ -332,6 +344,10 @@ class EscortPolicy(Policy):
         if as_array(theta)[1].symbolic:
             raise NotExactError(f"|theta|^{self.power} of symbols is not rational: use an even power")
         return np.where(theta < 0, -1, 1).astype(object)
+
+    def inner_slope(self, theta) -> float:
+        """The largest slope of |theta|^p, over its row's sum."""
+        return float(np.abs(self._slope(np.asarray(self.check_theta(theta), dtype=float))).max())
 
     def jacobian(self, theta):
         """(S, A, S, A)."""
@@ -346,7 +362,7 @@ class EscortPolicy(Policy):
     def _slope(self, theta):
         """(S, A): d |theta(s, a)|^p / d theta(s, a), over the row's sum; 0 at theta = 0 where p > 1."""
         m = self._magnitude(theta)
-        p = self._exponent
+        p = self.power
         if theta.dtype == object:
             sign = 1 if p % 2 == 0 else self._sign(theta)
             return p * m ** (p - 1) * sign / (m**p).sum(axis=-1, keepdims=True)
@@ -357,6 +373,7 @@ class EscortPolicy(Policy):
         """(S, A)."""
         theta = self.check_theta(theta)
         pi = self.probabilities(theta)
+        weights = _weights(weights, pi.shape)
         return self._slope(theta) * (weights - (pi * weights).sum(axis=-1, keepdims=True))
 
     def state_pullback(self, theta, weights):
@@ -381,13 +398,14 @@ def _table_shape(n_states, n_actions):
 
 
 def _features(features, ndim, shape):
-    array, arithmetic = as_array(features, "features")
+    array, arithmetic = numbers(features, "features", InvalidPolicyError)
     if array.ndim != ndim or 0 in array.shape:
         raise InvalidPolicyError(f"features have shape {array.shape}: they must be {shape}, without empty axes")
     if arithmetic.exact:
         raise NotExactError("a softmax of exact features is not rational: pass float features, or weights=True in tables")
+    if arithmetic.name == "complex128":
+        raise InvalidPolicyError("features are complex: they must be real")
     array = np.array(array, dtype=float)
-    require_finite(array, "features", InvalidPolicyError)
     array.flags.writeable = False
     return array
 
@@ -406,14 +424,37 @@ def _parameters(theta, shape):
     return FLOAT.convert(array) if arithmetic.name == "integer" else array
 
 
+def _weights(weights, shape):
+    """The (S, A) weights of a pullback as an array, of the probabilities' shape."""
+    weights = np.asarray(weights)
+    if weights.shape[-2:] != shape[-2:]:
+        raise InvalidPolicyError(f"weights have shape {weights.shape}: they must be {tuple(shape)}, one a probability")
+    return weights
+
+
+def one_theta(policy, theta):
+    """The parameters of one policy, not a stack of them; raises :class:`InvalidPolicyError` where either is none."""
+    if not isinstance(policy, Policy):
+        given = policy.__name__ if isinstance(policy, type) else type(policy).__name__
+        raise InvalidPolicyError(f"policy is {given}: it must be a policy object, such as SoftmaxPolicy(S, A); "
+                                 "probabilities alone go to solve(mdp, pi)")
+    if not isinstance(getattr(policy, "shape", None), tuple):
+        raise InvalidPolicyError(f"{type(policy).__name__}.shape must be a tuple, the shape of theta, such as (3,)")
+    theta = policy.check_theta(theta)
+    if theta.ndim != len(policy.shape):
+        raise InvalidPolicyError(f"theta has shape {theta.shape}: this policy's is {policy.shape}; take the gradients of a "
+                                 "stack one by one")
+    return theta
+
+
 def _require_positive(theta):
     if theta.dtype == object and as_array(theta)[1].symbolic:
-        bad = theta == 0
+        bad = np.array([x == 0 or is_negative(x) for x in theta.flat], dtype=bool).reshape(theta.shape)
     else:
         bad = (theta if theta.dtype == object else np.real(theta)) <= 0
     if np.any(bad):
         index = first(bad)
-        raise InvalidPolicyError(f"theta{bracket(index)} is {theta[index]}: weights must be positive; logits need "
+        raise InvalidPolicyError(f"theta{bracket(index)} is {in_words(theta[index])}: weights must be positive; logits need "
                                  "SoftmaxPolicy(S, A) without weights=True")
 
 
@@ -447,33 +488,8 @@ def _on_diagonal(rows):
 
 def _differentiated(policy, theta) -> tuple[Any, str]:
     """Jacobian of a policy that gives probabilities alone, and how it was got."""
-    from .differentiate import jacobian_by_differences
+    from .differentiate import differentiated
 
     if theta.dtype == object:
         raise NotExactError(f"{type(policy).__name__} defines no jacobian: exact derivatives need one")
-    jacobian = _complex_jacobian(policy, theta)
-    if jacobian is not None:
-        return jacobian, "complex step"
-    return jacobian_by_differences(policy.probabilities, policy.step, theta), "finite differences"
-
-
-def _complex_jacobian(policy, theta):
-    """(S, A) + shape by complex steps, or None where the code is not analytic (it raises, or drops or bends the step)."""
-    from .differentiate import central_difference, unit_directions
-
-    columns = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            for direction in unit_directions(theta.shape):
-                pi = np.asarray(policy.probabilities(policy.step(theta, direction, 1j * COMPLEX_STEP)))
-                if pi.dtype.kind != "c":
-                    return None
-                columns.append(pi.imag / COMPLEX_STEP)
-        except (TypeError, ValueError, ArithmeticError, Warning):
-            return None
-    jacobian = np.stack(columns, axis=-1).reshape(columns[0].shape + theta.shape)
-    probe = np.linspace(0.5, 1.0, theta.size).reshape(theta.shape)
-    along = np.tensordot(jacobian, probe, axes=theta.ndim)
-    difference, error = central_difference(lambda h: np.asarray(policy.probabilities(policy.step(theta, probe, h))))
-    return jacobian if np.all(np.abs(along - difference) <= error + 100 * EPS * (1 + np.abs(along))) else None
+    return differentiated(policy.probabilities, policy.step, theta)

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 
 from .arithmetic import EPS
+from .policies import one_theta
 from .solution import evaluate, solve
 
 SWEEP_FLOPS = 4e9        # complex steps along every coordinate cost about 8/3 n S^3; beyond this, random directions
@@ -38,7 +39,7 @@ class Problem:
 
     def __init__(self, mdp, policy, theta, rng=0, *, complete=None):
         self.mdp, self.policy = mdp, policy
-        self.theta = policy.check_theta(theta)
+        self.theta = one_theta(policy, theta)
         self.solution = solve(mdp, policy.probabilities(self.theta))
         self.pi, self.arithmetic = self.solution.pi, self.solution.arithmetic
         self._complete = complete
@@ -125,7 +126,7 @@ class Problem:
 
     @cached_property
     def slope_scale(self) -> float:
-        """Largest sum_a |derivative of pi(a|s)| along any direction of comparison, in any state."""
+        """Largest sum_a |derivative of pi(a|s)| along any direction of comparison, in any state, before terms cancel."""
         if self.arithmetic.symbolic:
             return float("nan")
         if self.policy.tabular:
@@ -135,7 +136,12 @@ class Problem:
                 weights = np.zeros((S, A))
                 weights[:, a] = 1.0
                 columns.append(np.abs(self.policy.pullback(np.asarray(self.theta, dtype=float), weights)))
-            per_parameter = float(np.sum(columns, axis=0).max())
+            per_parameter = max(float(np.sum(columns, axis=0).max()), self._inner_slope)
             return per_parameter * (1.0 if self.complete else A * float(np.abs(self.directions).max()))
         along = self.along(np.asarray(self.policy.jacobian(self.theta), dtype=float))
-        return float(np.abs(along).sum(axis=1).max(initial=0.0))
+        reach = 1.0 if self.complete else float(np.abs(self.directions).max())
+        return max(float(np.abs(along).sum(axis=1).max(initial=0.0)), self._inner_slope * reach)
+
+    @property
+    def _inner_slope(self) -> float:
+        return self.policy.inner_slope(self.theta)

@@ -15,10 +15,11 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse
 
-from .arithmetic import COMPLEX, FLOAT, INTEGER, Arithmetic, as_array, dot_rows, factorize, join, plus_identity
+from .arithmetic import COMPLEX, EPS, FLOAT, INTEGER, Arithmetic, as_array, dot_rows, factorize, join, plus_identity
 from .errors import InvalidPolicyError, NotExactError, PGTheoryError, UndefinedError
 from .mdp import MDP
-from .validation import first_negative, read_only, require_finite, require_stochastic
+from .policies import Policy, one_theta
+from .validation import numbers, read_only, require_finite, require_nonnegative, require_stochastic
 
 
 class Solution:
@@ -77,7 +78,7 @@ class Solution:
         """
         if self.pi.ndim > 2:
             raise PGTheoryError("resolvent needs one policy, not a batch: solve each pi of the batch by itself")
-        B, other = as_array(B, "B")
+        B, other = numbers(B, "B", PGTheoryError)
         S = self.mdp.n_states
         if B.ndim == 0 or B.shape[0] != S:
             raise PGTheoryError(f"B has shape {B.shape}: its first axis must be the {S} states")
@@ -187,7 +188,7 @@ def reaches_terminal(mdp, pi):
     >>> from pgtheory.solution import reaches_terminal
     >>> import numpy as np
     >>> reaches_terminal(pg.models.load("short-corridor"), np.array([[0.0, 1.0]] * 4))
-    array([False, False, False,  True])
+    array([False, False,  True,  True])
     """
     reached = np.broadcast_to(mdp.terminal, pi.shape[:-1])
     P_pi = mdp.kernel.mix(pi)
@@ -212,10 +213,11 @@ def solve(model, pi, horizon=None):
     ----------
     model : MDP
     pi : (S, A) or (..., S, A) probabilities pi(a | s), in the model's arithmetic; a batch solves every policy
+    horizon : int or None, the number of steps after which the problem itself ends; gamma = 1 is always answered then
 
     Returns
     -------
-    Solution
+    Solution, or FiniteHorizonSolution where a horizon is given
 
     Raises
     ------
@@ -239,8 +241,12 @@ def solve(model, pi, horizon=None):
     """
     if not isinstance(model, MDP):
         raise PGTheoryError(f"solve needs an MDP, not {type(model).__name__}")
-    pi, arithmetic = _as_policy(pi, model)
-    return evaluate(model, pi, arithmetic)
+    pi, arithmetic = as_policy(pi, model)
+    if horizon is None:
+        return evaluate(model, pi, arithmetic)
+    from .horizon import evaluate_horizon
+
+    return evaluate_horizon(model, pi, horizon, arithmetic)
 
 
 def evaluate(mdp, pi, arithmetic=None) -> Solution:
@@ -249,8 +255,8 @@ def evaluate(mdp, pi, arithmetic=None) -> Solution:
     >>> import numpy as np, pgtheory as pg
     >>> from pgtheory.solution import evaluate
     >>> mdp = pg.MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 0.5, 0)
-    >>> evaluate(mdp, np.array([[0.5 + 1e-3j, 0.5]])).V
-    array([1.+0.004j])
+    >>> evaluate(mdp, np.array([[0.5 + 1e-3j, 0.5 - 1e-3j]])).V
+    array([1.+0.002j])
     """
     if arithmetic is None:
         arithmetic = as_array(pi, "pi")[1]
@@ -263,10 +269,12 @@ def evaluate(mdp, pi, arithmetic=None) -> Solution:
     return Solution(mdp, common.convert(pi), common)
 
 
-def _as_policy(pi, mdp):
+def as_policy(pi, mdp):
     S, A = mdp.n_states, mdp.n_actions
     if scipy.sparse.issparse(pi):
         raise InvalidPolicyError("pi is sparse: pass a dense (S, A) array")
+    if isinstance(pi, Policy):
+        raise InvalidPolicyError(f"pi is the policy {pi!r}: pass its probabilities, policy.probabilities(theta)")
     try:
         pi, arithmetic = as_array(pi, "pi")
     except NotExactError:
@@ -275,12 +283,20 @@ def _as_policy(pi, mdp):
         raise InvalidPolicyError(str(bad)) from None
     if pi.shape[-2:] != (S, A):
         raise InvalidPolicyError(f"pi has shape {pi.shape}: it must be {(S, A)}{_policy_hint(pi, S, A)}")
-    require_finite(pi, "pi", InvalidPolicyError)
-    sums = pi.sum(axis=-1)
-    checked = FLOAT if arithmetic == INTEGER else arithmetic
-    require_stochastic(sums, first_negative(pi), "pi", A, checked, InvalidPolicyError, _policy_advice)
-    pi = np.array(pi, dtype=pi.dtype if pi.dtype.kind in "fcO" else float, order="C") if arithmetic != INTEGER else pi
-    return read_only(pi) if arithmetic != INTEGER else pi, arithmetic
+    if not _is_policy(pi, arithmetic):
+        require_finite(pi, "pi", InvalidPolicyError)
+        require_nonnegative(pi, "pi", InvalidPolicyError)
+        checked = FLOAT if arithmetic == INTEGER else arithmetic
+        require_stochastic(pi.sum(axis=-1), "pi", A, checked, InvalidPolicyError, _policy_advice)
+    return (pi if arithmetic == INTEGER else read_only(np.array(pi, order="C"))), arithmetic
+
+
+def _is_policy(pi, arithmetic) -> bool:
+    """Floats that pass every check at once, NaN included; what does not is looked at again to find the words."""
+    if arithmetic != FLOAT or pi.min(initial=0.0) < 0:
+        return False
+    off = np.abs(np.einsum("...a->...", pi) - 1)
+    return bool(off.max(initial=0.0) <= 4 * pi.shape[-1] * EPS)
 
 
 def _policy_hint(pi, S, A) -> str:
@@ -305,6 +321,7 @@ def policy_gradient(model, policy, theta, horizon=None):
     model : MDP
     policy : Policy
     theta : policy.shape parameters
+    horizon : int or None; with T steps the gradient is sum_t gamma^t sum_s Pr(s_t = s) sum_a grad pi(a|s) Q_t(s, a)
 
     Returns
     -------
@@ -323,9 +340,9 @@ def policy_gradient(model, policy, theta, horizon=None):
     >>> pg.policy_gradient(corridor, pg.SoftmaxPolicy(features=shared), [0.0])
     array([2.])
     """
-    theta = policy.check_theta(theta)
-    solution = solve(model, policy.probabilities(theta))
-    return policy.pullback(theta, solution.d[:, None] * solution.Q)
+    theta, solution = _solve_at(model, policy, theta, horizon)
+    weights = solution.d[:, None] * solution.Q if horizon is None else solution.gradient_weights
+    return policy.pullback(theta, weights)
 
 
 def value_gradient(model, policy, theta):
@@ -339,8 +356,17 @@ def value_gradient(model, policy, theta):
     array([[ 0.082645, -0.082645],
            [ 4.090909, -4.090909]])
     """
-    theta = policy.check_theta(theta)
-    solution = solve(model, policy.probabilities(theta))
+    theta, solution = _solve_at(model, policy, theta)
     return solution.resolvent(policy.state_pullback(theta, solution.Q))
+
+
+def _solve_at(model, policy, theta, horizon=None):
+    """theta, checked, and the solution under pi_theta."""
+    theta = one_theta(policy, theta)
+    pi = np.asarray(policy.probabilities(theta))
+    if isinstance(model, MDP) and pi.shape != (model.n_states, model.n_actions):
+        raise InvalidPolicyError(f"{policy!r} gives probabilities of shape {pi.shape}: the model has {model.n_states} "
+                                 f"states and {model.n_actions} actions")
+    return theta, solve(model, pi, horizon)
 
 

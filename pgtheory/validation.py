@@ -7,27 +7,29 @@ from numbers import Rational
 import numpy as np
 import scipy.sparse
 
-from .arithmetic import EPS, Arithmetic, as_array
+from .arithmetic import EPS, Arithmetic, as_array, is_negative, require_exact_real
 from .errors import PGTheoryError
 
 
-def numbers(values, name: str, error: type[PGTheoryError]):
-    """``values`` as an array and its arithmetic; real, finite and numeric, or ``error``."""
+def numbers(values, name: str, error: type[PGTheoryError], what="entries must be finite"):
+    """``values`` as an array and its arithmetic; finite and numeric, or ``error``."""
     try:
         array, arithmetic = as_array(values, name)
     except PGTheoryError as bad:
         raise bad if isinstance(bad, error) or type(bad) is not PGTheoryError else error(str(bad)) from None
-    require_finite(array, name, error)
+    require_finite(array, name, error, what)
     return array, arithmetic
 
 
 def require_finite(array, name: str, error, what="entries must be finite") -> None:
-    """Raise ``error`` at the first NaN or infinity."""
+    """Raise ``error`` at the first NaN or infinity, and at the first sympy number that is no exact real one."""
     data = array.data if scipy.sparse.issparse(array) else array
-    if data.dtype.kind not in "fc" or np.isfinite(data).all():
-        return
-    index, value = _locate(array, ~np.isfinite(data))
-    raise error(f"{name}{bracket(index)} is {value}: {what}")
+    if data.dtype == object:
+        for index, x in np.ndenumerate(data):
+            require_exact_real(x, f"{name}{bracket(index)}", error)
+    elif data.dtype.kind in "fc" and not np.isfinite(data).all():
+        index, value = locate(array, ~np.isfinite(data))
+        raise error(f"{name}{bracket(index)} is {value}: {what}")
 
 
 def first(mask) -> tuple:
@@ -35,12 +37,17 @@ def first(mask) -> tuple:
     return tuple(int(i) for i in np.argwhere(mask)[0])
 
 
-def _locate(array, mask):
-    """(index, value) of the first entry marked; of a sparse array the mask covers the stored entries, row by row."""
+def locate(array, mask):
+    """(index, value) of the first entry marked.
+
+    Of a sparse array the mask covers the stored entries; row s*A + a of one that is (S*A, S) is named (s, a, s').
+    """
     if scipy.sparse.issparse(array):
         k = int(np.argmax(mask))
-        row = int(np.searchsorted(array.indptr, k, side="right")) - 1
-        return (row, int(array.indices[k])), array.data[k].item()
+        row, column = int(np.searchsorted(array.indptr, k, side="right")) - 1, int(array.indices[k])
+        rows, S = array.shape
+        place = (row, column) if rows % S else (*divmod(row, rows // S), column)
+        return place, array.data[k].item()
     index = first(mask)
     value = array[index]
     return index, value.item() if hasattr(value, "item") else value
@@ -53,17 +60,30 @@ def bracket(index: tuple) -> str:
 
 def in_words(x) -> str:
     """A number as a person would write it: 0.98, 1/3."""
-    return format(float(x), ".12g") if isinstance(x, (float, np.floating)) else str(x)
+    if isinstance(x, Rational) and x.numerator.bit_length() > 256:
+        return f"a number of {x.numerator.bit_length()} bits"
+    if not isinstance(x, (float, np.floating)):
+        return str(x)
+    short = format(float(x), ".12g")
+    return short if float(short) == x else repr(float(x))
 
 
-def require_stochastic(sums, negative, name: str, terms: int, arithmetic: Arithmetic, error, advice) -> None:
-    """Rows are probabilities: nothing negative (``negative`` is an index or None), sums 1 within 4 ``terms`` eps.
+def require_nonnegative(array, name: str, error) -> None:
+    """Raise ``error`` at the first negative probability."""
+    found = first_negative(array)
+    if found is None:
+        return
+    index, value = found
+    slight = isinstance(value, float) and value > -1e-6
+    mend = "; looks like rounding: set it to 0 and divide the row by its sum" if slight else ""
+    raise error(f"{name}{bracket(index)} is {in_words(value)}: probabilities are not negative{mend}")
+
+
+def require_stochastic(sums, name: str, terms: int, arithmetic: Arithmetic, error, advice) -> None:
+    """Rows of probabilities sum to 1 within 4 ``terms`` eps, exactly where exact.
 
     ``advice(index, total)`` ends the message.
     """
-    if negative is not None:
-        index, value = negative
-        raise error(f"{name}{bracket(index)} is {in_words(value)}: probabilities are not negative")
     bad = sums != 1 if arithmetic.exact else ~(np.abs(np.real(sums) - 1) <= 4 * max(terms, 1) * EPS)
     if arithmetic.symbolic:
         bad = np.array([not _is_one(x, arithmetic) for x in sums.flat], dtype=bool).reshape(sums.shape)
@@ -90,16 +110,10 @@ def first_negative(array):
     """(index, value) of the first negative entry (its real part), or None; symbols have no sign."""
     data = array.data if scipy.sparse.issparse(array) else array
     if data.dtype == object:
-        found = np.array([isinstance(x, Rational) for x in data.flat], dtype=bool).reshape(data.shape)
-        if not found.any():
-            return None
-        mask = np.zeros(data.shape, dtype=bool)
-        mask[found] = [x < 0 for x in data[found]]
+        mask = np.array([is_negative(x) for x in data.flat], dtype=bool).reshape(data.shape)
     else:
         mask = np.real(data) < 0
-    if not mask.any():
-        return None
-    return _locate(array, mask)
+    return locate(array, mask) if mask.any() else None
 
 
 def read_only(array):

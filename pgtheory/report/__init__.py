@@ -27,9 +27,10 @@ class Report:
     >>> print(report)
     a toy
     <BLANKLINE>
-                             |left|  |right|  error     bound  verdict
+    claim, part, route  |left|  |right|  error     bound  verdict
     bellman
-      V: linear solve             1        1      0  1.00e-15  PASS
+      V
+        linear solve         1        1      0  1.00e-15  PASS
     <BLANKLINE>
     PASSED: 1 of 1 claims established; 1 check agrees within its bound.
     """

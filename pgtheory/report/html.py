@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import count
 
 from ..checks.record import FAIL, INCONCLUSIVE, PASS, Check
 from . import Report
-from .figures import error_curve
+from .figures import error_figure
 from .style import PAGE, SCOPED
-from .typeset import mathml
-from .words import bound, established, label, size, small, value, verdict
+from .typeset import statement
+from .words import bound, established, label, size, skipped_by_reason, small, value, verdict
 
 TITLE = "pgtheory report"
 COLUMNS = (("left", "|left|", "largest absolute entry of the left side"),
@@ -62,7 +61,7 @@ def _contents(reports) -> Iterator[str]:
         cells.insert(0, ("claims", f"{len(report.established)} of {len(report.claims)}"))
         numbers = "".join(f'<td data-label="{name}">{text}</td>' for name, text in cells)
         yield (f'<tr><td><a href="#report-{i}">{escape(report.model)}</a></td>{numbers}'
-               f"<td>{_badge(verdict(report), PASS if report.passed else FAIL)}</td></tr>")
+               f'<td class="verdict">{_badge(verdict(report), PASS if report.passed else FAIL)}</td></tr>')
     yield "</tbody></table>"
 
 
@@ -71,12 +70,10 @@ def _report(report: Report, ident: str, explained: set[str]) -> Iterator[str]:
     yield f'<section id="{ident}">\n<h2>{escape(report.model)}</h2>\n<p>{escape(report.policy)}</p>'
     yield _context(report)
     yield _established([report])
-    numbers = count(1)
     for slug, checks in report.claims.items():
         yield from _claim(slug, explained)
         yield from _table(checks)
-        for check in checks:
-            yield from _figure(check, f"{ident}-figure-{next(numbers)}")
+        yield from _figure(slug, checks, f"{ident}-figure-{slug}")
     yield from _skipped(report)
     yield "</section>"
 
@@ -108,7 +105,7 @@ def _claim(slug: str, explained: set[str]) -> Iterator[str]:
         return
     explained.add(slug)
     if theorem.statement:
-        yield f'<div class="statement">{mathml(theorem.statement)}</div>'
+        yield f'<div class="statement">{statement(theorem.statement)}</div>'
     if theorem.hypotheses:
         yield f"<p>Hypotheses:</p><ul>{''.join(f'<li>{escape(h)}</li>' for h in theorem.hypotheses)}</ul>"
     for name, text in (("Source", theorem.source), ("Proof", theorem.proof)):
@@ -126,23 +123,24 @@ def _table(checks) -> Iterator[str]:
 
 def _row(check: Check) -> Iterator[str]:
     numbers = (size(check.lhs), size(check.rhs), small(check.error), bound(check))
-    cells = "".join(f'<td data-label="{name}">{escape(text)}</td>' for (name, _, _), text in zip(COLUMNS, numbers, strict=True))
+    named = zip((name for name, _, _ in COLUMNS), numbers, strict=True)
+    cells = "".join(f'<td data-label="{name}">{escape(text)}</td>' for name, text in named)
     noted = ' class="noted"' if check.note else ""
-    yield f"<tr{noted}><td>{escape(label(check))}</td>{cells}<td>{_badge(check.verdict, check.verdict)}</td></tr>"
+    yield f"<tr{noted}><td>{escape(label(check))}</td>{cells}<td class="verdict">{_badge(check.verdict, check.verdict)}</td></tr>"
     if check.note:
         yield f'<tr><td class="note" colspan="{len(COLUMNS) + 2}">{escape(check.note)}</td></tr>'
 
 
-def _figure(check: Check, ident: str) -> Iterator[str]:
-    if check.curve is None:
-        return
-    caption = f"{check.theorem}, {label(check)}: error against the step"
-    svg = error_curve(*check.curve, ident, caption)
+def _figure(slug, checks, ident: str) -> Iterator[str]:
+    """The sweeps of finite differences that the claim's checks carry, in one figure."""
+    caption = f"{slug}: error of central differences, before extrapolation, against their step"
+    svg = error_figure([(check.part, *check.curve) for check in checks if check.curve is not None], ident, caption)
     if svg:
         yield f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _skipped(report) -> Iterator[str]:
     if report.skipped:
-        items = "".join(f"<li><code>{escape(slug)}</code>: {escape(reason)}</li>" for slug, reason in report.skipped)
+        items = "".join(f"<li>{', '.join(f'<code>{escape(slug)}</code>' for slug in slugs)}: {escape(reason)}</li>"
+                        for reason, slugs in skipped_by_reason(report).items())
         yield f"<h3>Skipped</h3><ul>{items}</ul>"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from textwrap import wrap
 
-from ..checks.record import Check
+from ..checks.record import PASS, Check
 from . import Report
-from .words import WIDTH, bound, established, label, size, small, value
+from .words import WIDTH, bound, established, size, skipped_by_reason, small, value
 
-HEADS = ("|left|", "|right|", "error", "bound", "verdict")
-GAP = "  "
-LEAST_LABEL = 20
+HEAD, HEADS = "claim, part, route", ("|left|", "|right|", "error", "bound", "verdict")
+GAP, DEEP = "  ", "    "
 
 
 def as_text(report: Report) -> str:
@@ -33,7 +33,8 @@ def as_text(report: Report) -> str:
 def paragraph(text: str, indent: str = "", hanging: str | None = None, width: int = WIDTH) -> list[str]:
     """``text`` in lines of at most ``width`` columns; a word that is longer is broken."""
     ascii_only = text.encode("ascii", "backslashreplace").decode()
-    return wrap(ascii_only, width, initial_indent=indent, subsequent_indent=indent if hanging is None else hanging)
+    return wrap(ascii_only, width, initial_indent=indent, subsequent_indent=indent if hanging is None else hanging,
+                break_on_hyphens=False)
 
 
 def _heading(report) -> Iterator[str]:
@@ -45,15 +46,17 @@ def _heading(report) -> Iterator[str]:
 def _table(report) -> Iterator[str]:
     if not report.checks:
         return
-    cells = {id(check): _cells(check) for check in report.checks}
-    widths = [max(map(len, column)) for column in zip(HEADS, *cells.values(), strict=True)]
-    left = min(WIDTH - sum(widths) - len(GAP) * len(widths),
-               max(LEAST_LABEL, *(len(label(check)) + len(GAP) for check in report.checks)))
-    yield _row("", HEADS, left, widths)
+    cells = [_cells(check) for check in report.checks]
+    widths = [max(map(len, column)) for column in zip(HEADS, *cells, strict=True)]
+    longest = max(len(HEAD), *(len(DEEP + check.route) for check in report.checks))
+    left = min(WIDTH - sum(widths) - len(GAP) * len(widths), longest)
+    yield _row(HEAD, HEADS, left, widths)
     for slug, checks in report.claims.items():
         yield from paragraph(slug)
-        for check in checks:
-            yield from _lines(check, cells[id(check)], left, widths)
+        for part, routes in groupby(checks, key=lambda check: check.part):
+            yield from paragraph(part, GAP, GAP + DEEP)
+            for check in routes:
+                yield from _lines(check, left, widths)
 
 
 def _cells(check: Check) -> tuple[str, ...]:
@@ -66,17 +69,17 @@ def _row(first, cells, left, widths) -> str:
     return GAP.join([first.ljust(left), *columns, verdict]).rstrip()
 
 
-def _lines(check, cells, left, widths) -> Iterator[str]:
-    """One row, its label wrapped; what was drawn, or why it did not pass, beneath."""
-    *above, last = paragraph(label(check), GAP, 2 * GAP, left) or [""]
+def _lines(check, left, widths) -> Iterator[str]:
+    """One row, its route wrapped where it must be; beneath it what was drawn, or why it did not pass."""
+    *above, last = paragraph(check.route, DEEP, 2 * DEEP, left) or [DEEP]
     yield from above
-    yield _row(last, cells, left, widths)
-    if check.note and (check.kind == "statistical" or check.verdict != "PASS"):
-        yield from paragraph(check.note, 3 * GAP)
+    yield _row(last, _cells(check), left, widths)
+    if check.note and (check.kind == "statistical" or check.verdict != PASS):
+        yield from paragraph(check.note, 2 * DEEP)
 
 
 def _skipped(report) -> Iterator[str]:
     if report.skipped:
         yield "skipped"
-    for slug, reason in report.skipped:
-        yield from paragraph(f"{slug}: {reason}", GAP, 2 * GAP)
+    for reason, slugs in skipped_by_reason(report).items():
+        yield from paragraph(f"{', '.join(slugs)}: {reason}", GAP, GAP + DEEP)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from html import escape, unescape
 from xml.etree import ElementTree
 
-NAMESPACE = "http://www.w3.org/1998/Math/MathML"
-TAGS = frozenset("math mrow mi mn mo mtext mspace msub msup msubsup munder mover munderover mfrac msqrt mroot mtable mtr mtd "
-                 "mstyle mpadded mphantom menclose".split())
-ATTRIBUTES = frozenset("display stretchy fence form separator accent minsize maxsize width height depth lspace rspace "
-                       "linethickness mathvariant mathsize displaystyle scriptlevel columnalign columnlines columnspacing "
-                       "rowspacing rowlines linebreak notation symmetric movablelimits".split())
+TAGS = frozenset({
+    "math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mfrac",
+    "msqrt", "mroot", "mtable", "mtr", "mtd", "mstyle", "mpadded", "mphantom", "menclose",
+})
+ATTRIBUTES = frozenset({
+    "xmlns", "display", "stretchy", "fence", "form", "separator", "accent", "minsize", "maxsize", "width", "height", "depth",
+    "lspace", "rspace", "linethickness", "mathvariant", "mathsize", "displaystyle", "scriptlevel", "columnalign",
+    "columnlines", "columnspacing", "rowspacing", "rowlines", "linebreak", "notation", "symmetric", "movablelimits",
+})
 CHILDREN = {"msub": 2, "msup": 2, "munder": 2, "mover": 2, "mfrac": 2, "mroot": 2, "msubsup": 3, "munderover": 3}
 RENAMED = (("{aligned}", "{align*}"), ("{gathered}", "{align*}"))   # the converter knows the latter
 
@@ -30,6 +33,16 @@ def mathml(latex: str, display: str = "block") -> str:
     return f"<code>{escape(latex)}</code>" if tree is None else ElementTree.tostring(tree, encoding="unicode")
 
 
+def statement(latex: str) -> str:
+    """A displayed statement; where it says several things side by side (``\\qquad``), one element each, so that they can wrap.
+
+    >>> statement(r"a = b, \\qquad b = a").count("<math")
+    2
+    """
+    parts = [mathml(part.strip()) for part in latex.split(r"\qquad")]
+    return mathml(latex) if any(part.startswith("<code>") for part in parts) else "\n".join(parts)
+
+
 def _tree(latex, display):
     from latex2mathml.converter import convert_to_element
 
@@ -45,6 +58,6 @@ def _tree(latex, display):
 
 
 def _sound(node) -> bool:
-    return (node.tag in TAGS and ATTRIBUTES.issuperset(set(node.attrib) - {"xmlns"})
+    return (node.tag in TAGS and ATTRIBUTES.issuperset(node.attrib)
             and len(node) == CHILDREN.get(node.tag, len(node))
             and "\\" not in (node.text or "") and node.text != "&")

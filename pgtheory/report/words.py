@@ -55,6 +55,18 @@ def label(check: Check) -> str:
     return f"{check.part}: {check.route}" if check.part else check.route
 
 
+def skipped_by_reason(report: Report) -> dict[str, list[str]]:
+    """Reason -> the claims that it kept, whole or by one route, from being checked.
+
+    >>> skipped_by_reason(Report((), skipped=(("bellman", "no time"), ("recursion", "no time"))))
+    {'no time': ['bellman', 'recursion']}
+    """
+    reasons: dict[str, list[str]] = {}
+    for slug, reason in report.skipped:
+        reasons.setdefault(reason, []).append(slug)
+    return reasons
+
+
 def verdict(report: Report) -> str:
     """The report in one word: PASSED, FAILED, or NOT ESTABLISHED where nothing failed but something stays unproved."""
     if report.passed:
@@ -102,20 +114,17 @@ def _agree(checks) -> str:
 
 
 def _ground(reports) -> str:
-    """The scale and the conditioning that the bounds refer to."""
-    known = [report.context for report in reports if "conditioning" in report.context]
+    """The conditioning and the scales that the bounds refer to."""
+    known = [report.context for report in reports if isinstance(report.context.get("conditioning"), Real)]
     if not known:
         return ""
-    worst = max(known, key=lambda context: float(context["conditioning"]))
-    conditioning = f"{_conditioning_of(worst)} {value(float(worst['conditioning']))}"
+    worst = max(known, key=lambda context: context["conditioning"])
+    name = "mean episode length" if worst.get("gamma") in (1, "1") else "1/(1-gamma)"
+    conditioning = f"conditioning {name} = {worst['conditioning']:.4g}"
     if len(reports) > 1:
-        return f" (each refers to its model's scale and conditioning, at most {conditioning})"
-    scale = f"the scale {value(float(worst['scale']))} and " if "scale" in worst else ""
-    return f" (which refer to {scale}the conditioning {conditioning})"
-
-
-def _conditioning_of(context) -> str:
-    return "1/(1-gamma) =" if context.get("gamma") != 1 else "mean episode length <="
+        return f" (which refer to the scales and the conditioning of each model; the largest {conditioning})"
+    scales = (f"{key} scale {worst[f'{key}_scale']:.4g}, " for key in ("value", "gradient") if f"{key}_scale" in worst)
+    return f" (which refer to {''.join(scales)}{conditioning})"
 
 
 def _largest(checks) -> str:
@@ -130,17 +139,21 @@ def _confidence(reports) -> str:
 def _shortfalls(reports) -> Iterable[str]:
     checks = [c for report in reports for c in report.checks]
     failed = [c for c in checks if c.verdict == FAIL]
-    open_ = sum(c.verdict == INCONCLUSIVE for c in checks)
-    skipped = sum(len(report.skipped) for report in reports)
     if failed:
         yield f"{len(failed)} of {len(checks)} checks FAIL ({', '.join(dict.fromkeys(c.theorem for c in failed))})"
     unproved = dict.fromkeys(slug for report in reports for slug, made in report.claims.items()
                              if slug not in report.established and not any(c.verdict == FAIL for c in made))
     if unproved:
         yield f"no exact or bounded PASS for {', '.join(unproved)}"
-    if open_:
-        yield f"{open_} INCONCLUSIVE, which {'shows' if open_ == 1 else 'show'} nothing"
-    if skipped:
-        yield f"{skipped} {'claim' if skipped == 1 else 'claims'} skipped"
+    yield from (text for text in (_open(checks), _skipped(reports)) if text)
 
 
+def _open(checks) -> str:
+    n = sum(c.verdict == INCONCLUSIVE for c in checks)
+    return f"{n} INCONCLUSIVE, which {'shows' if n == 1 else 'show'} nothing" if n else ""
+
+
+def _skipped(reports) -> str:
+    """How many claims were not checked at all; a skipped route of a checked claim is listed, not counted."""
+    n = sum(len({slug for slug, _ in report.skipped} - set(report.claims)) for report in reports)
+    return f"{n} {'claim' if n == 1 else 'claims'} skipped" if n else ""

@@ -38,7 +38,11 @@ def compute(problem, quantity: str) -> Left:
 
 
 def _start(problem) -> float:
-    return 0.5 * max(1.0, float(np.abs(problem.theta).max(initial=0.0)))
+    """The largest step. Rows that leave the simplex meet a pole of V at distance 1/conditioning: stay well inside."""
+    start = 0.5 * max(1.0, float(np.abs(problem.theta).max(initial=0.0)))
+    if problem.policy.normalised:
+        return start
+    return min(start, 0.25 / (float(problem.conditioning) * problem.slope_scale))
 
 
 def _value_ladder(problem):

@@ -1,0 +1,318 @@
+r"""Is the mean of bounded draws equal to a target? A sequential test whose error probabilities hold without asymptotics.
+
+The draws X are independent (or martingale differences around the mean) and lie in a box declared beforehand. A gambler
+who believes the mean lies above m may bet: his wealth, prod_i (1 + stake (X_i - m)), cannot grow on average while the mean
+is at most m, and it stays positive as long as stake < 1 / (m - low). By Ville's inequality it ever reaches 1/alpha with
+probability at most alpha, whatever the number of draws and whenever one looks. Averages of such wealths are such wealths;
+so a grid of stakes needs no tuning.
+
+- **FAIL** when the average over both sides of all coordinates reaches 1/alpha: the mean is not the target. False with
+  probability at most alpha, whatever the dependence between coordinates.
+- **PASS** when, for each coordinate and side, the wealth of bets against "the bias is at least the tolerance" has reached
+  1/beta at some time. If any bias is that large, the PASS is false with probability at most beta; no correction for the
+  number of coordinates is needed, since every one of the certificates must come (intersection-union).
+- **INCONCLUSIVE** at the end of the budget. Nothing passes for want of evidence.
+
+Sources: Ville 1939, *Etude critique de la notion de collectif*; Waudby-Smith & Ramdas 2024, *Estimating means of bounded
+random variables by betting*, JRSS B 86 (section 4: the wealth process); Berger 1982, *Multiparameter hypothesis testing and
+acceptance sampling*, Technometrics 24 (intersection-union); Fan, Grama, Liu 2015, *Exponential inequalities for martingales
+with applications*, Electronic J. Probab. 20, lemma 4.1 (the quadratic bound behind ``resolution``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import PGTheoryError
+from ..validation import first, require_finite
+from .record import FAIL, INCONCLUSIVE, PASS
+
+N_STAKES = 12
+BOLDEST = 0.95          # of the stake that could lose everything at one draw
+NARROW = 1e-3           # a mean this close to an end of the box is bet on as if it were this far (in widths of the box)
+PRODUCT = 64            # factors in [0.05, 951] multiplied before a logarithm: 951^64 = 4e190 does not overflow
+BLOCK = 200_000         # factors held at once: 1.6 MB
+ROUNDING = 1e-10        # default half width of the null, relative to the box
+
+
+@dataclass(frozen=True)
+class SequentialResult:
+    """What a sequential test found.
+
+    verdict : "PASS", "FAIL" or "INCONCLUSIVE"
+    n : draws used
+    estimate, standard_error : (k,) of the draws, for reading only: no verdict rests on them
+    log_e_fail : float, largest log wealth of the bets against the target; exp(-log_e_fail) is an anytime p-value
+    resolution : (k,) biases of this size and more are excluded, each with error beta; at most the width of the box
+    tolerance : (k,) the bias that a PASS excludes
+    reason : what decided, in words
+    """
+
+    verdict: str
+    n: int
+    estimate: np.ndarray
+    standard_error: np.ndarray
+    log_e_fail: float
+    resolution: np.ndarray
+    tolerance: np.ndarray
+    reason: str
+
+
+class Bets:
+    """Wealth of one-sided bets: p processes, each on a grid of stakes.
+
+    Parameters
+    ----------
+    column : (p,) int, the coordinate of X that each process bets on
+    sign : (p,) +1 bets that the mean is above ``centre``, -1 that it is below
+    centre : (p,) the mean that is bet against
+    low, high : (p,) the box of that coordinate
+    budget : int, number of draws at most
+
+    Attributes
+    ----------
+    loss : (p,) the most that one draw can cost per unit of stake
+    stakes, log_wealth : (p, N_STAKES)
+
+    >>> import numpy as np
+    >>> bets = Bets(*np.array([[0], [1.0], [0.5], [0.0], [1.0]]), budget=100)
+    >>> bets.update(np.ones((10, 1)))
+    >>> bool(np.allclose(bets.log_wealth, 10 * np.log1p(0.5 * bets.stakes)))
+    True
+    """
+
+    def __init__(self, column, sign, centre, low, high, budget):
+        self.column, self.sign, self.centre = np.asarray(column, dtype=np.intp), sign, centre
+        self.loss = np.where(sign > 0, centre - low, high - centre)
+        self.stakes = stakes(self.loss, high - low, budget)
+        self.log_wealth = np.zeros(self.stakes.shape)
+
+    def update(self, X, which=None):
+        """Bet on the draws X (n, coordinates), in the processes ``which`` (all, by default)."""
+        which = np.arange(len(self.column)) if which is None else which
+        column, sign, centre, stake = (x[which] for x in (self.column, self.sign, self.centre, self.stakes))
+        rows = int(np.clip(BLOCK // max(stake.size, 1), 1, PRODUCT))
+        log_wealth = np.zeros(stake.shape)
+        for start in range(0, len(X), rows):
+            gain = (X[start:start + rows, column] - centre) * sign
+            factors = gain[:, :, None] * stake
+            factors += 1.0
+            log_wealth += np.log(np.multiply.reduce(factors, axis=0))
+        self.log_wealth[which] += log_wealth
+
+
+def stakes(loss, width, budget):
+    """(p, N_STAKES) geometric grids from the boldest safe stake down to one too small to pay within ``budget`` draws.
+
+    A bias that shows in n draws exceeds 2 sd / sqrt(n), and its best stake is about bias / sd^2, with sd <= width / 2.
+    Nothing is staked where the box has no width.
+    """
+    scale = np.where(width > 0, width, 1.0)
+    top = BOLDEST / np.maximum(loss / scale, NARROW)
+    bottom = np.minimum(top / 4, 4 / np.sqrt(budget))
+    grid = top[:, None] * (bottom / top)[:, None] ** np.linspace(0, 1, N_STAKES) / scale[:, None]
+    return np.where(width[:, None] > 0, grid, 0.0)
+
+
+class SequentialTest:
+    """The test as a process: feed it draws until it has decided. Several tests may run side by side.
+
+    Parameters
+    ----------
+    target, low, high : (..., k) the mean claimed, and the box of every draw; leading axes are tests of their own
+    tolerance : (..., k) or scalar >= 0, the bias that a PASS excludes; never less than ``rounding``
+    alpha, beta : floats in (0, 1), probabilities of a false FAIL and of a false PASS
+    budget : int, number of draws for which the stakes are laid out
+    rounding : (..., k) or scalar, half width of the null, since the target was itself rounded; by default 1e-10 of the
+        largest of |low|, |high|, |target|
+
+    Attributes
+    ----------
+    n : draws so far
+    log_e_fail : (...) running maximum of the log wealth against the target; inf where the target is outside the box
+    failed, passed : (...) bool, the first decision of each test stands
+
+    >>> import numpy as np
+    >>> test = SequentialTest([0.5], [0.0], [1.0], tolerance=0.2, alpha=1e-6, beta=1e-6, budget=1000)
+    >>> test.update(np.tile([[0.0], [1.0]], (400, 1)))
+    >>> bool(test.passed), bool(test.failed)
+    (True, False)
+    """
+
+    def __init__(self, target, low, high, tolerance, alpha, beta, budget, rounding=None):
+        target, low, high = (np.array(x, dtype=float) for x in np.broadcast_arrays(target, low, high))
+        if rounding is None:
+            rounding = ROUNDING * np.max(np.abs([target, low, high]), axis=0)
+        rounding, tolerance = (np.broadcast_to(np.asarray(x, dtype=float), target.shape) for x in (rounding, tolerance))
+        _require_sense(target, low, high, tolerance, alpha, beta, budget)
+        self.shape, self.alpha, self.beta, self.budget = target.shape, alpha, beta, budget
+        self.target, self.low, self.high = target.reshape(-1), low.reshape(-1), high.reshape(-1)
+        self.tolerance = np.maximum(tolerance, rounding).reshape(-1)
+        self._against = self._bets(rounding.reshape(-1), +1)
+        self._within = self._bets(self.tolerance, -1)
+        self._certified = self._within.loss <= 0
+        self.n, self._sum, self._squares = 0, np.zeros_like(self.target), np.zeros_like(self.target)
+        outside = self._by_test(self._against.loss < 0).any(axis=-1)
+        self.log_e_fail = np.where(outside, np.inf, 0.0)
+        self.failed, self.passed = outside, np.zeros_like(outside)
+        self._decide()
+
+    @property
+    def decided(self) -> bool:
+        """Every test has failed or passed."""
+        return bool((self.failed | self.passed).all())
+
+    def update(self, X):
+        """Take the draws X (n, ..., k), in the order in which they were drawn; looks between calls are free."""
+        X = np.asarray(X, dtype=float)
+        if X.shape[1:] != self.shape:
+            raise PGTheoryError(f"draws have shape {X.shape}: they must be (n,) + {self.shape}")
+        X = X.reshape(len(X), -1)
+        self._require_in_box(X)
+        centred = X - self.target
+        self.n, self._sum = self.n + len(X), self._sum + centred.sum(axis=0)
+        self._squares += (centred**2).sum(axis=0)
+        self._against.update(X)
+        self._within.update(X, np.flatnonzero(~self._certified))
+        self._decide()
+
+    def _decide(self):
+        fail = _log_mean_exp(self._by_test(self._against.log_wealth), axes=(-2, -1))
+        self.log_e_fail = np.maximum(self.log_e_fail, fail)
+        self._certified |= _log_mean_exp(self._within.log_wealth, axes=(-1,)) >= -np.log(self.beta)
+        self.failed = self.failed | ((self.log_e_fail >= -np.log(self.alpha)) & ~self.passed)
+        self.passed = self.passed | (self._by_test(self._certified).all(axis=-1) & ~self.failed)
+
+    def _bets(self, shift, sign):
+        """Processes on both sides of every coordinate, the upper sides first: centres at target + shift, target - shift."""
+        side = np.repeat([1.0, -1.0], len(self.target))
+        target, low, high, shift = (np.tile(x, 2) for x in (self.target, self.low, self.high, shift))
+        column = np.tile(np.arange(len(self.target)), 2)
+        return Bets(column, sign * side, target + side * shift, low, high, self.budget)
+
+    def _by_test(self, processes):
+        """(..., 2k[, stakes]): what the processes of each test hold."""
+        tail, tests = processes.shape[1:], self.shape[:-1]
+        sides = np.moveaxis(processes.reshape((2,) + self.shape + tail), 0, len(tests))
+        return sides.reshape(tests + (-1,) + tail)
+
+    def _require_in_box(self, X):
+        inside = (X >= self.low) & (X <= self.high)
+        if not inside.all():
+            i, j = first(~inside)
+            raise PGTheoryError(f"bound violated: draw {self.n + i} is {X[i, j]:.17g} in coordinate {j}, outside the declared "
+                                f"box [{self.low[j]:.17g}, {self.high[j]:.17g}]: the bound or the estimator is wrong")
+
+    def resolution(self):
+        """(..., k) smallest |bias| that the draws so far exclude, each with error beta.
+
+        From log(1 + x) >= x - psi(c) x^2 for x >= -c, the wealth against "the bias is at least e" is at least
+        exp(stake (n e - S1) - psi stake^2 (S2 - 2 e S1 + n e^2)) in the first two moments alone: a quadratic in e.
+        """
+        side, n = np.array([[[1.0]], [[-1.0]]]), self.n
+        room = np.stack([self.high - self.target, self.target - self.low])
+        stake = np.stack([stakes(x, self.high - self.low, self.budget) for x in room])
+        S1, S2, psi = side * self._sum[:, None], self._squares[:, None], _psi(stake * np.maximum(room, 0.0)[:, :, None])
+        a, b = psi * stake**2 * n, stake * n + 2 * psi * stake**2 * S1
+        c = stake * S1 + psi * stake**2 * S2 + np.log(N_STAKES / self.beta)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            smallest = 2 * c / (b + np.sqrt(b**2 - 4 * a * c))
+        smallest = np.where((b > 0) & (b**2 >= 4 * a * c), smallest, np.inf).min(axis=-1)
+        known = np.where(self._certified.reshape(2, -1), self.tolerance, np.inf)
+        return np.clip(np.minimum(np.minimum(smallest, known), room), 0.0, None).max(axis=0).reshape(self.shape)
+
+
+def _log_mean_exp(x, axes):
+    largest = x.max(axis=axes, keepdims=True)
+    return np.squeeze(largest, axis=axes) + np.log(np.exp(x - largest).mean(axis=axes))
+
+
+def _psi(c):
+    """The least psi with log(1 + x) >= x - psi x^2 for all x >= -c: (-log(1 - c) - c) / c^2, from 1/2 at c = 0 upward."""
+    safe = np.maximum(c, 1e-4)
+    return (-np.log1p(-safe) - safe) / safe**2 * (1 + 1e-7)
+
+
+def _require_sense(target, low, high, tolerance, alpha, beta, budget):
+    for name, array in (("target", target), ("low", low), ("high", high), ("tolerance", tolerance)):
+        require_finite(array, name, PGTheoryError)
+    if target.ndim == 0 or (low > high).any() or (tolerance < 0).any():
+        raise PGTheoryError("target must be (..., k), low at most high, and tolerance not negative")
+    if not (0 < alpha < 1 and 0 < beta < 1):
+        raise PGTheoryError(f"alpha is {alpha} and beta is {beta}: error probabilities lie in (0, 1)")
+    if budget < 1:
+        raise PGTheoryError(f"budget is {budget}: it must be at least one draw")
+
+
+def sequential_test(draw, target, low, high, tolerance, alpha, beta, budget, rng=0, batch=None, rounding=None):
+    """Test whether the mean of bounded draws is ``target``, until it is decided or the budget is spent.
+
+    Parameters
+    ----------
+    draw : function (n, rng) -> (n, k) independent draws
+    target, low, high : (k,) the mean claimed, and the box that holds every draw
+    tolerance : (k,) or scalar, the bias that a PASS excludes, in units of X
+    alpha, beta : probabilities of a false FAIL, of a false PASS
+    budget : int, draws at most
+    rng : Generator or seed
+    batch : int, draws between looks; by default from 1024 doubling up to 32768, fewer where k is large
+    rounding : (k,) or scalar, half width of the null, see :class:`SequentialTest`
+
+    Returns
+    -------
+    SequentialResult
+
+    Raises
+    ------
+    PGTheoryError
+        A draw lies outside its box ("bound violated", NaN included), or the arguments make no sense.
+
+    Examples
+    --------
+    >>> from pgtheory.checks.sequential import sequential_test
+    >>> def coin(n, rng):
+    ...     return rng.integers(0, 2, size=(n, 1)).astype(float)
+    >>> sequential_test(coin, [0.5], [0.0], [1.0], 0.05, 1e-6, 1e-6, budget=100_000).verdict
+    'PASS'
+    >>> sequential_test(coin, [0.6], [0.0], [1.0], 0.05, 1e-6, 1e-6, budget=100_000).verdict
+    'FAIL'
+    >>> sequential_test(coin, [0.5], [0.0], [1.0], 0.05, 1e-6, 1e-6, budget=1000).verdict
+    'INCONCLUSIVE'
+    """
+    rng = np.random.default_rng(rng)
+    test = SequentialTest(np.atleast_1d(target), low, high, tolerance, alpha, beta, budget, rounding)
+    size, largest = (1024, max(1024, min(32768, 4_000_000 // len(test.target)))) if batch is None else (batch, batch)
+    while not test.decided and test.n < budget:
+        test.update(draw(min(size, budget - test.n), rng))
+        size = min(2 * size, largest)
+    return _result(test)
+
+
+def _result(test):
+    n = max(test.n, 1)
+    mean = test._sum / n
+    variance = np.maximum(test._squares / n - mean**2, 0.0)
+    verdict = FAIL if test.failed.all() else PASS if test.passed.all() else INCONCLUSIVE
+    resolution = test.resolution()
+    return SequentialResult(verdict, test.n, test.target + mean, np.sqrt(variance / n), float(test.log_e_fail), resolution,
+                            test.tolerance, _reason(test, verdict, resolution))
+
+
+def _reason(test, verdict, resolution) -> str:
+    if verdict == PASS:
+        return f"every bias beyond the tolerance is excluded after {test.n} draws"
+    if verdict == INCONCLUSIVE:
+        j = int(np.argmax(resolution / np.maximum(test.tolerance, np.finfo(float).tiny)))
+        return (f"{test.n} draws exclude a bias of {resolution[j]:.3g} in coordinate {j}, the widest, where the tolerance is "
+                f"{test.tolerance[j]:.3g}: more draws would decide")
+    outside = test._against.loss < 0
+    if outside.any():
+        j = int(test._against.column[np.argmax(outside)])
+        return (f"target {test.target[j]:.6g} of coordinate {j} lies outside [{test.low[j]:.6g}, {test.high[j]:.6g}], which "
+                "holds every draw: it cannot be their mean")
+    worst = int(np.argmax(test._against.log_wealth.max(axis=1)))
+    j, above = int(test._against.column[worst]), test._against.sign[worst] > 0
+    return (f"the mean of coordinate {j} lies {'above' if above else 'below'} the target {test.target[j]:.6g}: "
+            f"{test.target[j] + test._sum[j] / test.n:.6g} over {test.n} draws")

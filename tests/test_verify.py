@@ -1,0 +1,146 @@
+"""verify: what it checks, what it skips and says why, and what its report claims."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import pgtheory as pg
+from pgtheory.checks.record import Check
+from pgtheory.report import Report
+
+CLAIMS = {"bellman", "recursion", "unrolling", "occupancy", "stochastic", "score-function"}
+
+
+def logits(mdp, seed=0):
+    return np.random.default_rng(seed).normal(size=(mdp.n_states, mdp.n_actions))
+
+
+def verified(mdp, **settings):
+    return pg.verify(mdp, pg.SoftmaxPolicy(mdp.n_states, mdp.n_actions), logits(mdp), **{"samples": 0, **settings})
+
+
+@pytest.mark.parametrize("name", ["start-matters", "gridworld-5x5", "short-corridor", "random-walk"])
+def test_every_claim_passes_on_known_models(name):
+    report = verified(pg.models.load(name))
+    assert report.passed and report.count("FAIL") == 0, str(report)
+    assert {c.theorem for c in report.checks} == CLAIMS
+
+
+def test_exact_models_are_checked_by_equality():
+    mdp = pg.models.load("two-rooms", exact=True)
+    S, A = mdp.n_states, mdp.n_actions
+    w = np.array([[Fraction(1 + (s + a) % 3) for a in range(A)] for s in range(S)])
+    report = pg.verify(mdp, pg.SoftmaxPolicy(S, A, weights=True), w)
+    assert report.passed
+    assert {c.theorem for c in report.checks if c.kind == "exact" and c.verdict == "PASS"} == CLAIMS
+
+
+def test_sparse_and_dense_models_get_the_same_verdicts():
+    mdp = pg.models.load("gridworld-5x5")
+    sparse = pg.MDP(scipy.sparse.csr_array(mdp.P.reshape(-1, 25)), mdp.r, mdp.gamma, mdp.rho)
+    a, b = verified(mdp), verified(sparse)
+    assert [(c.theorem, c.part, c.route, c.verdict) for c in a.checks] == [
+        (c.theorem, c.part, c.route, c.verdict) for c in b.checks]
+
+
+@pytest.mark.parametrize("policy, theta", [
+    (pg.DirectPolicy(2, 2), [[0.25, 0.75], [0.5, 0.5]]),
+    (pg.EscortPolicy(2, 2), [[1.0, -2.0], [0.5, 0.25]]),
+    (pg.EscortPolicy(2, 2, power=3), [[1.0, -2.0], [0.5, 0.25]]),
+    (pg.SoftmaxPolicy(features=[[[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [-1.0, 2.0]]]), [0.3, -0.7]),
+    (pg.SoftmaxPolicy(2, 2, weights=True), [[1.0, 2.0], [3.0, 0.5]]),
+])
+def test_every_built_in_policy_passes(policy, theta):
+    assert pg.verify(pg.models.load("start-matters"), policy, theta, samples=0).passed
+
+
+def test_a_deterministic_row_leaves_the_log_form_out():
+    """pi(a|s) = 0 has no logarithm under the direct parameterisation; the grad-pi form stands."""
+    report = pg.verify(pg.models.load("start-matters"), pg.DirectPolicy(2, 2), [[1.0, 0.0], [0.5, 0.5]], samples=0)
+    parts = {c.part for c in report.checks if c.theorem == "stochastic"}
+    assert parts == {"grad-pi form"} and report.passed
+
+
+def test_gamma_1_is_verified_with_d_in_place_of_D():
+    report = verified(pg.models.load("short-corridor"))
+    assert report.passed
+    assert "sum of d = 1/(1 - gamma)" not in {c.part for c in report.checks}
+
+
+def test_near_gamma_1_a_pass_is_earned_or_not_given():
+    """At gamma = 1 - 1e-15 floating point cannot tell; the verdict is INCONCLUSIVE and not PASS."""
+    mdp = pg.MDP([[[0.5, 0.5]], [[0.5, 0.5]]], [1.0, 2.0], 1 - 1e-15, 0)
+    report = pg.verify(mdp, pg.SoftmaxPolicy(2, 1), np.zeros((2, 1)), samples=0, routes=["complex-step", "linear-algebra"])
+    assert report.count("INCONCLUSIVE") > 0 and not report.passed
+
+
+def test_the_report_names_scale_conditioning_and_directions():
+    context = verified(pg.models.load("start-matters")).context
+    assert context["conditioning"] == pytest.approx(10.0)
+    assert context["gradient_scale"] > 0 and context["directions"] == "every coordinate"
+    assert context["differentiated_by"] == "formula"
+
+
+def test_the_report_says_how_a_users_policy_was_differentiated():
+    class Kinked(pg.Policy):
+        shape = (1,)
+
+        def probabilities(self, theta):
+            p = float(np.clip(np.abs(theta[0]), 0.1, 0.9))
+            return np.array([[p, 1 - p], [0.5, 0.5]])
+
+    report = pg.verify(pg.models.load("start-matters"), Kinked(), [0.4], samples=0)
+    assert report.context["differentiated_by"] == "finite differences"
+    assert any("not analytic" in reason for _, reason in report.skipped)
+    assert report.passed, str(report)
+
+
+def test_theorems_and_routes_can_be_chosen():
+    report = verified(pg.models.load("start-matters"), theorems=["stochastic"], routes=["complex-step"])
+    assert {(c.theorem, c.route) for c in report.checks} == {("stochastic", "complex-step")}
+
+
+@pytest.mark.parametrize("settings, message", [
+    ({"theorems": ["stochastik"]}, "did you mean stochastic"),
+    ({"routes": ["guess"]}, "no route 'guess'"),
+    ({"samples": -1}, "samples is -1"),
+    ({"samples": 2.5}, "samples is 2.5"),
+    ({"alpha": 0.0}, "alpha is 0.0"),
+    ({"alpha": 2.0}, "alpha is 2.0"),
+    ({"tolerance": float("nan")}, "tolerance is nan"),
+])
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(pg.PGTheoryError, match=message):
+        verified(pg.models.load("start-matters"), **settings)
+
+
+def test_progress_is_told_of_every_check():
+    told = []
+    report = verified(pg.models.load("start-matters"), progress=lambda done, total, text: told.append((done, total)))
+    assert told[0][0] == 0 and told[-1] == (len(report.checks), len(report.checks))
+
+
+def check(theorem, kind, verdict):
+    return Check(theorem, "", "", kind, np.zeros(1), np.zeros(1), 0.0, 0.0, verdict)
+
+
+@pytest.mark.parametrize("checks, passed", [
+    ([], False),
+    ([check("a", "bounded", "PASS")], True),
+    ([check("a", "exact", "PASS"), check("a", "bounded", "FAIL")], False),
+    ([check("a", "statistical", "PASS")], False),
+    ([check("a", "bounded", "PASS"), check("a", "statistical", "INCONCLUSIVE")], True),
+    ([check("a", "bounded", "PASS"), check("b", "bounded", "INCONCLUSIVE")], False),
+])
+def test_passed_needs_an_exact_or_bounded_pass_of_every_claim_and_no_fail(checks, passed):
+    assert Report(tuple(checks)).passed is passed
+
+
+def test_the_same_seed_gives_the_same_report():
+    mdp = pg.models.load("start-matters")
+    first, second = (verified(mdp, samples=5000, theorems=["stochastic"], rng=3) for _ in range(2))
+    assert first.to_dict() == second.to_dict()
