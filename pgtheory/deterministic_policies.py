@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arithmetic import FLOAT, as_array
+from .arithmetic import FLOAT, INTEGER, as_array, join
 from .differentiate import differentiated
-from .errors import InvalidPolicyError, NotExactError, PGTheoryError
-from .validation import numbers, whole_number
+from .errors import InvalidPolicyError, NotExactError
+from .validation import numbers, read_only, whole_number
 
 
 class DeterministicPolicy:
@@ -60,12 +60,17 @@ class DeterministicPolicy:
 
     def __init__(self, features=None, action_dim=None):
         if features is None:
-            raise InvalidPolicyError("a DeterministicPolicy needs features (S, m); a policy of your own is a subclass with shape "
-                                     "and actions(theta)") if type(self) is DeterministicPolicy else None
-        self.features = _features(features)
+            self._require_own()
+            return
+        self.features = state_features(features)
         self.vectorized = True
         k = None if action_dim is None else whole_number(action_dim, "action_dim", InvalidPolicyError, 1)
         self.shape = (self.features.shape[1], k)
+
+    def _require_own(self):
+        if not self._own or not isinstance(getattr(self, "shape", None), tuple):
+            raise InvalidPolicyError("a DeterministicPolicy needs features (S, m); a policy of your own is a subclass with "
+                                     "shape, a tuple, and actions(theta) -> (S, k)")
 
     def check_theta(self, theta):
         """theta as an array of this policy's shape; raises :class:`InvalidPolicyError` where it is none."""
@@ -73,7 +78,10 @@ class DeterministicPolicy:
 
     def actions(self, theta):
         """(..., S, k): mu(s) = phi(s) theta, for theta (..., m, k)."""
-        return np.matmul(self.features, self.check_theta(theta))
+        theta = self.check_theta(theta)
+        arithmetic = join(as_array(self.features)[1], as_array(theta)[1])
+        features = arithmetic.convert(self.features) if arithmetic.exact else self.features
+        return np.matmul(features, theta)
 
     def step(self, theta, direction, h):
         """theta moved by h along ``direction`` (theta's shape)."""
@@ -115,9 +123,45 @@ class DeterministicPolicy:
     def _differentiated(self, theta):
         if theta.dtype == object:
             raise NotExactError(f"{type(self).__name__} defines no jacobian: exact derivatives need one")
-        return differentiated(lambda x: self.actions(x), self.step, theta)
+        return differentiated(self.actions, self.step, theta)
 
     def __repr__(self):
         if self._own:
             return f"{type(self).__name__}(shape={tuple(self.shape)})"
         return f"{type(self).__name__}(features={self.features.shape})"
+
+
+def state_features(features):
+    """features as a read-only (S, m) array; raises :class:`InvalidPolicyError` where they are none."""
+    array, arithmetic = numbers(features, "features", InvalidPolicyError)
+    if array.ndim != 2 or 0 in array.shape:
+        raise InvalidPolicyError(f"features have shape {array.shape}: they must be (S, m), one row a state; one action a state is "
+                                 "numpy.eye(S)")
+    if arithmetic.name == "complex128":
+        raise InvalidPolicyError("features are complex: they must be real")
+    return read_only(np.array(array))
+
+
+def parameters(theta, shape: tuple):
+    """theta as an array whose last axes are ``shape``, where None is any length; integers become floats.
+
+    >>> from pgtheory.deterministic_policies import parameters
+    >>> parameters([[1], [2]], (2, None))
+    array([[1.],
+           [2.]])
+    """
+    array, arithmetic = numbers(theta, "theta", InvalidPolicyError, "parameters must be finite")
+    last = array.shape[max(array.ndim - len(shape), 0):]
+    if len(last) != len(shape) or any(n not in (m, None) for m, n in zip(last, shape, strict=True)) or 0 in last:
+        raise InvalidPolicyError(f"theta has shape {array.shape}: this policy's is {_in_words(shape)}{_hint(array.shape, shape)}")
+    return FLOAT.convert(array) if arithmetic == INTEGER else array
+
+
+def _in_words(shape) -> str:
+    return f"({', '.join('k' if n is None else str(n) for n in shape)}{',' if len(shape) == 1 else ''})"
+
+
+def _hint(found, shape) -> str:
+    if len(shape) == 2 and found == shape[:1]:
+        return "; one action dimension is theta[:, None]"
+    return "; did you mean theta.T?" if len(shape) == 2 and len(found) == 2 and found[1] == shape[0] else ""

@@ -8,7 +8,7 @@ import numpy as np
 
 from .checks.catalogue import Theorem, theorems as catalogue
 from .checks.judge import judge, judge_given, judge_user
-from .checks.statistical import DEFAULT_SAMPLES, judge_statistically, statistical_reason
+from .checks.statistical import DEFAULT_SAMPLES, QUANTITIES as SIMULATED, judge_statistically, statistical_reason
 from .claims.equation import Equation
 from .errors import PGTheoryError
 from .problem import Problem
@@ -135,7 +135,8 @@ def _jobs_of(theorem: Theorem, equation: Equation, problem, allowed, samples, to
                              lambda alpha, rng, route=route: judge(slug, equation, problem, route, tolerance)))
         else:
             reasons.append(f"{route.NAME}: {reason}")
-    if "monte-carlo" in allowed and samples and not equation.recursive and equation.quantity in ("grad J", "d"):
+    simulable = equation.simulate and not equation.recursive and equation.quantity in SIMULATED
+    if "monte-carlo" in allowed and samples and simulable:
         reason = statistical_reason(problem, equation)
         if reason is None:
             jobs.append(_Job(f"{text}, monte-carlo", lambda alpha, rng: judge_statistically(

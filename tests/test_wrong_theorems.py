@@ -18,10 +18,10 @@ from pgtheory.solution import evaluate
 DIFFERENTIATING = ("complex-step", "finite-difference")
 
 
-def ergodic(seed=3, S=4, A=3, gamma=0.8):
+def ergodic(seed=3, S=4, A=3, gamma=0.7):
     rng = np.random.default_rng(seed)
-    P = rng.dirichlet(np.ones(S), (S, A))
-    return pg.MDP(P, rng.normal(size=(S, A, S)), gamma, rng.dirichlet(np.ones(S)))
+    P = rng.dirichlet(np.full(S, 0.3), (S, A)) * 0.95 + 0.05 / S
+    return pg.MDP(P, rng.normal(size=(S, A, S)), gamma, rng.dirichlet(np.ones(S)), normalize=True)
 
 
 def episodic(gamma=0.8):

@@ -27,14 +27,11 @@ import numpy as np
 
 from ..errors import PGTheoryError
 from ..validation import first, require_finite
+from .betting import N_STAKES, Bets, log_mean_exp, quadratic_loss, stakes
 from .record import FAIL, INCONCLUSIVE, PASS
 
-N_STAKES = 12
-BOLDEST = 0.95          # of the stake that could lose everything at one draw
-NARROW = 1e-3           # a mean this close to an end of the box is bet on as if it were this far (in widths of the box)
-PRODUCT = 64            # factors in [0.05, 951] multiplied before a logarithm: 951^64 = 4e190 does not overflow
-BLOCK = 200_000         # factors held at once: 1.6 MB
 ROUNDING = 1e-10        # default half width of the null, relative to the box
+SMALLEST, LARGEST, ENTRIES = 1024, 32768, 4_000_000     # draws between looks; entries of X held at once
 
 
 @dataclass(frozen=True)
@@ -58,62 +55,6 @@ class SequentialResult:
     resolution: np.ndarray
     tolerance: np.ndarray
     reason: str
-
-
-class Bets:
-    """Wealth of one-sided bets: p processes, each on a grid of stakes.
-
-    Parameters
-    ----------
-    column : (p,) int, the coordinate of X that each process bets on
-    sign : (p,) +1 bets that the mean is above ``centre``, -1 that it is below
-    centre : (p,) the mean that is bet against
-    low, high : (p,) the box of that coordinate
-    budget : int, number of draws at most
-
-    Attributes
-    ----------
-    loss : (p,) the most that one draw can cost per unit of stake
-    stakes, log_wealth : (p, N_STAKES)
-
-    >>> import numpy as np
-    >>> bets = Bets(*np.array([[0], [1.0], [0.5], [0.0], [1.0]]), budget=100)
-    >>> bets.update(np.ones((10, 1)))
-    >>> bool(np.allclose(bets.log_wealth, 10 * np.log1p(0.5 * bets.stakes)))
-    True
-    """
-
-    def __init__(self, column, sign, centre, low, high, budget):
-        self.column, self.sign, self.centre = np.asarray(column, dtype=np.intp), sign, centre
-        self.loss = np.where(sign > 0, centre - low, high - centre)
-        self.stakes = stakes(self.loss, high - low, budget)
-        self.log_wealth = np.zeros(self.stakes.shape)
-
-    def update(self, X, which=None):
-        """Bet on the draws X (n, coordinates), in the processes ``which`` (all, by default)."""
-        which = np.arange(len(self.column)) if which is None else which
-        column, sign, centre, stake = (x[which] for x in (self.column, self.sign, self.centre, self.stakes))
-        rows = int(np.clip(BLOCK // max(stake.size, 1), 1, PRODUCT))
-        log_wealth = np.zeros(stake.shape)
-        for start in range(0, len(X), rows):
-            gain = (X[start:start + rows, column] - centre) * sign
-            factors = gain[:, :, None] * stake
-            factors += 1.0
-            log_wealth += np.log(np.multiply.reduce(factors, axis=0))
-        self.log_wealth[which] += log_wealth
-
-
-def stakes(loss, width, budget):
-    """(p, N_STAKES) geometric grids from the boldest safe stake down to one too small to pay within ``budget`` draws.
-
-    A bias that shows in n draws exceeds 2 sd / sqrt(n), and its best stake is about bias / sd^2, with sd <= width / 2.
-    Nothing is staked where the box has no width.
-    """
-    scale = np.where(width > 0, width, 1.0)
-    top = BOLDEST / np.maximum(loss / scale, NARROW)
-    bottom = np.minimum(top / 4, 4 / np.sqrt(budget))
-    grid = top[:, None] * (bottom / top)[:, None] ** np.linspace(0, 1, N_STAKES) / scale[:, None]
-    return np.where(width[:, None] > 0, grid, 0.0)
 
 
 class SequentialTest:
@@ -179,9 +120,9 @@ class SequentialTest:
         self._decide()
 
     def _decide(self):
-        fail = _log_mean_exp(self._by_test(self._against.log_wealth), axes=(-2, -1))
+        fail = log_mean_exp(self._by_test(self._against.log_wealth), axes=(-2, -1))
         self.log_e_fail = np.maximum(self.log_e_fail, fail)
-        self._certified |= _log_mean_exp(self._within.log_wealth, axes=(-1,)) >= -np.log(self.beta)
+        self._certified |= log_mean_exp(self._within.log_wealth, axes=(-1,)) >= -np.log(self.beta)
         self.failed = self.failed | ((self.log_e_fail >= -np.log(self.alpha)) & ~self.passed)
         self.passed = self.passed | (self._by_test(self._certified).all(axis=-1) & ~self.failed)
 
@@ -199,11 +140,11 @@ class SequentialTest:
         return sides.reshape(tests + (-1,) + tail)
 
     def _require_in_box(self, X):
-        inside = (X >= self.low) & (X <= self.high)
+        inside = (self.low <= X) & (self.high >= X)      # False for NaN
         if not inside.all():
             i, j = first(~inside)
-            raise PGTheoryError(f"bound violated: draw {self.n + i} is {X[i, j]:.17g} in coordinate {j}, outside the declared "
-                                f"box [{self.low[j]:.17g}, {self.high[j]:.17g}]: the bound or the estimator is wrong")
+            raise PGTheoryError(f"bound violated: draw {self.n + i} is {X[i, j]:.17g} in coordinate {j}, outside the box "
+                                f"[{self.low[j]:.17g}, {self.high[j]:.17g}] declared for it: the bound or the estimator is wrong")
 
     def resolution(self):
         """(..., k) smallest |bias| that the draws so far exclude, each with error beta.
@@ -214,7 +155,7 @@ class SequentialTest:
         side, n = np.array([[[1.0]], [[-1.0]]]), self.n
         room = np.stack([self.high - self.target, self.target - self.low])
         stake = np.stack([stakes(x, self.high - self.low, self.budget) for x in room])
-        S1, S2, psi = side * self._sum[:, None], self._squares[:, None], _psi(stake * np.maximum(room, 0.0)[:, :, None])
+        S1, S2, psi = side * self._sum[:, None], self._squares[:, None], quadratic_loss(stake * np.maximum(room, 0.0)[:, :, None])
         a, b = psi * stake**2 * n, stake * n + 2 * psi * stake**2 * S1
         c = stake * S1 + psi * stake**2 * S2 + np.log(N_STAKES / self.beta)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -222,17 +163,6 @@ class SequentialTest:
         smallest = np.where((b > 0) & (b**2 >= 4 * a * c), smallest, np.inf).min(axis=-1)
         known = np.where(self._certified.reshape(2, -1), self.tolerance, np.inf)
         return np.clip(np.minimum(np.minimum(smallest, known), room), 0.0, None).max(axis=0).reshape(self.shape)
-
-
-def _log_mean_exp(x, axes):
-    largest = x.max(axis=axes, keepdims=True)
-    return np.squeeze(largest, axis=axes) + np.log(np.exp(x - largest).mean(axis=axes))
-
-
-def _psi(c):
-    """The least psi with log(1 + x) >= x - psi x^2 for all x >= -c: (-log(1 - c) - c) / c^2, from 1/2 at c = 0 upward."""
-    safe = np.maximum(c, 1e-4)
-    return (-np.log1p(-safe) - safe) / safe**2 * (1 + 1e-7)
 
 
 def _require_sense(target, low, high, tolerance, alpha, beta, budget):
@@ -283,7 +213,7 @@ def sequential_test(draw, target, low, high, tolerance, alpha, beta, budget, rng
     """
     rng = np.random.default_rng(rng)
     test = SequentialTest(np.atleast_1d(target), low, high, tolerance, alpha, beta, budget, rounding)
-    size, largest = (1024, max(1024, min(32768, 4_000_000 // len(test.target)))) if batch is None else (batch, batch)
+    size, largest = (SMALLEST, max(SMALLEST, min(LARGEST, ENTRIES // len(test.target)))) if batch is None else (batch, batch)
     while not test.decided and test.n < budget:
         test.update(draw(min(size, budget - test.n), rng))
         size = min(2 * size, largest)
@@ -305,7 +235,7 @@ def _reason(test, verdict, resolution) -> str:
         return f"every bias beyond the tolerance is excluded after {test.n} draws"
     if verdict == INCONCLUSIVE:
         j = int(np.argmax(resolution / np.maximum(test.tolerance, np.finfo(float).tiny)))
-        return (f"{test.n} draws exclude a bias of {resolution[j]:.3g} in coordinate {j}, the widest, where the tolerance is "
+        return (f"{test.n} draws exclude no bias smaller than {resolution[j]:.3g} in coordinate {j}, where the tolerance is "
                 f"{test.tolerance[j]:.3g}: more draws would decide")
     outside = test._against.loss < 0
     if outside.any():

@@ -16,6 +16,7 @@ class Equation:
     rhs : the right side, an array; or a function of the left side, where the claim is an equation for it (a recursion)
     scale : size of the terms before they cancel, in the units of the sides; rounding is relative to it
     lhs : the left side, where ``quantity`` is "given"
+    simulate : False where another equation of the claim, with the same sides, is the one to put to simulation
     """
 
     part: str
@@ -23,6 +24,7 @@ class Equation:
     rhs: Any
     scale: float
     lhs: Any = None
+    simulate: bool = True
 
     @property
     def recursive(self) -> bool:

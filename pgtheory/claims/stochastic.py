@@ -30,9 +30,9 @@ def _weighting(problem):
 
 def equations(problem) -> list[Equation]:
     """grad J in both forms; the log form only where every pi(a|s) > 0."""
-    scale = problem.gradient_scale
-    found = [Equation("grad-pi form", "grad J", problem.along(gradient_form(problem)), scale)]
-    if not np.any(problem.pi == 0):
+    scale, has_log = problem.gradient_scale, not np.any(problem.pi == 0)
+    found = [Equation("grad-pi form", "grad J", problem.along(gradient_form(problem)), scale, simulate=not has_log)]
+    if has_log:
         found.append(Equation("log form", "grad J", problem.along(log_form(problem)), scale))
     return found
 

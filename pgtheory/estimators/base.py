@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..arithmetic import INTEGER, as_array, join
+from ..arithmetic import as_array, join
 from ..errors import NotExactError, UndefinedError
 from ..horizon import powers
 from ..scores import score_sums
@@ -33,7 +33,7 @@ class Estimator:
 
     def weights(self, batch, pi, gamma):
         """(N, T) what multiplies grad log pi(a_t | s_t), gamma^t included; 0 after the end. ``pi`` (S, A) is the target."""
-        gamma, arithmetic = discount(batch, pi, gamma)
+        gamma, arithmetic = number(batch, pi, gamma)
         weights = self._weights(batch, pi, gamma)
         if self.gamma_weighting:
             weights = weights * powers(gamma, weights.shape[1], arithmetic)
@@ -52,7 +52,7 @@ class FullReturnEstimator(Estimator):
 
     def weights(self, batch, pi, gamma):
         """(N, T) what multiplies grad log pi(a_t | s_t); 0 after the end. ``pi`` (S, A) is the target."""
-        gamma, arithmetic = discount(batch, pi, gamma)
+        gamma, arithmetic = number(batch, pi, gamma)
         weights = self._discounted(batch, pi, gamma)
         if not self.gamma_weighting:
             if gamma == 0 and weights.shape[1] > 1:
@@ -65,14 +65,14 @@ class FullReturnEstimator(Estimator):
         raise NotImplementedError(f"{type(self).__name__} must define _discounted(batch, pi, gamma) -> (N, T)")
 
 
-def discount(batch, pi, gamma):
-    """gamma in the arithmetic in which batch and policy meet, and that arithmetic."""
-    gamma, other = as_array(gamma, "gamma")
-    arithmetic = join(batch.arithmetic, as_array(pi, "pi")[1])
-    target = join(arithmetic, other)
-    if target.exact and target != batch.arithmetic and other != INTEGER:
-        raise NotExactError(f"gamma is in {other.name} numbers, the trajectories in {batch.arithmetic.name} ones")
-    return target.number(gamma.item() if gamma.dtype != object else gamma[()]), target
+def number(batch, pi, value, name="gamma"):
+    """A number in the arithmetic in which it, the batch and the policy meet, and that arithmetic."""
+    value, other = as_array(value, name)
+    arithmetic = join(batch.arithmetic, as_array(pi, "pi")[1], other)
+    if arithmetic.exact and arithmetic != batch.arithmetic:
+        raise NotExactError(f"the trajectories are in {batch.arithmetic.name} numbers, and {name} or the policy in "
+                            f"{arithmetic.name} ones: make the trajectories in the larger arithmetic")
+    return arithmetic.number(value[()]), arithmetic
 
 
 def discounted_sums(x, factor):

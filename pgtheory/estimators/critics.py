@@ -18,7 +18,7 @@ from ..mdp import MDP
 from ..scores import gradient_sums
 from ..solution import solve
 from ..validation import whole_number
-from .base import Estimator, discount, discounted_sums, td_errors
+from .base import Estimator, discounted_sums, number, td_errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class NStep(Estimator):
     def _weights(self, batch, pi, gamma):
         delta = td_errors(batch, self.critic, gamma, self.bootstrap)
         total, T = delta.copy(), delta.shape[1]
-        factor = powers(gamma, self.n, discount(batch, pi, gamma)[1])
+        factor = powers(gamma, self.n, number(batch, pi, gamma)[1])
         for k in range(1, min(self.n, T)):
             total[:, :T - k] = total[:, :T - k] + delta[:, k:] * factor[k]
         return total
@@ -78,7 +78,7 @@ class GAE(Estimator):
     bootstrap: bool = False
 
     def _weights(self, batch, pi, gamma):
-        lam, _ = discount(batch, pi, self.lam)
+        lam, _ = number(batch, pi, self.lam, "lam")
         return discounted_sums(td_errors(batch, self.critic, gamma, self.bootstrap), gamma * lam)
 
 
@@ -96,7 +96,7 @@ class AllAction(Estimator):
         """(N,) + shape: one estimate per trajectory, reward units per unit of theta."""
         theta = policy.check_theta(theta)
         pi = policy.probabilities(theta)
-        gamma, arithmetic = discount(batch, pi, gamma)
+        gamma, arithmetic = number(batch, pi, gamma)
         T = batch.actions.shape[1]
         Q = self.action_values(batch.mdp, pi, gamma, batch.horizon)
         states = batch.states[:, :-1]

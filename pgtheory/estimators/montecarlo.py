@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arithmetic import as_array
 from ..errors import NotExactError, UndefinedError
-from .base import Estimator, FullReturnEstimator, discounted_sums, returns
+from .base import Estimator, FullReturnEstimator, returns
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +42,16 @@ class RewardToGo(Estimator):
 
 
 @dataclass(frozen=True, eq=False)
-class Gpomdp(Estimator):
+class Gpomdp(RewardToGo):
     r"""GPOMDP: :math:`\sum_k \gamma^k r_k \sum_{t \le k} \nabla\log\pi(a_t|s_t)`, rewards times an eligibility trace.
 
     Summed in the other order it is reward-to-go, trajectory by trajectory. Without gamma_weighting the trace decays by gamma,
     which is how it was published. Source: Baxter & Bartlett, *Infinite-horizon policy-gradient estimation*, JAIR 15 (2001).
     """
 
-    def _weights(self, batch, pi, gamma):
-        return returns(batch, gamma)
-
 
 @dataclass(frozen=True, eq=False)
-class Baseline(FullReturnEstimator):
+class Baseline(Estimator):
     r"""Return minus a baseline of the state: :math:`\sum_t \gamma^t \nabla\log\pi(a_t|s_t) (G_t - b_t(s_t))`.
 
     b : (S,), (T+1, S) by time, or a constant; reward units
@@ -66,13 +63,13 @@ class Baseline(FullReturnEstimator):
     b: Any
     full_return: bool = field(default=False, kw_only=True)
 
-    def _discounted(self, batch, pi, gamma):
-        from ..horizon import powers
+    def weights(self, batch, pi, gamma):
+        """(N, T) return minus baseline, gamma^t included; 0 after the end."""
+        gained = (Reinforce if self.full_return else RewardToGo)(gamma_weighting=self.gamma_weighting)
+        return gained.weights(batch, pi, gamma) - super().weights(batch, pi, gamma)
 
-        step = powers(gamma, batch.actions.shape[1], batch.arithmetic)
-        after = returns(batch, gamma)
-        baseline = batch.with_critic(self.b).values
-        return after[:, :1] - baseline * step if self.full_return else (after - baseline) * step
+    def _weights(self, batch, pi, gamma):
+        return batch.with_critic(self.b).values
 
 
 @dataclass(frozen=True, eq=False)

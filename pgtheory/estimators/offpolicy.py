@@ -14,7 +14,7 @@ import numpy as np
 from ..arithmetic import as_array, join
 from ..errors import UndefinedError
 from ..validation import first
-from .base import Estimator, FullReturnEstimator, discount, discounted_sums, returns, td_errors
+from .base import Estimator, FullReturnEstimator, discounted_sums, number, returns, td_errors
 
 
 def ratios(batch, pi):
@@ -81,15 +81,13 @@ class VTrace(Estimator):
     bootstrap: bool = False
 
     def _weights(self, batch, pi, gamma):
-        clipped, traced = self.clip(ratios(batch, pi), discount(batch, pi, self.lam)[0])
+        rho_bar, c_bar, lam = (number(batch, pi, getattr(self, name), name)[0] for name in ("rho_bar", "c_bar", "lam"))
+        ratio = ratios(batch, pi)
+        clipped, traced = np.minimum(ratio, rho_bar), np.minimum(ratio, c_bar) * lam
         delta = td_errors(batch, self.critic, gamma, self.bootstrap)
         ahead = discounted_sums(clipped * delta, traced * gamma)      # v_t - v(s_t)
         following = np.concatenate([ahead[:, 1:], ahead[:, :1] * 0], axis=1)
         return clipped * (delta + following * gamma)
-
-    def clip(self, ratio, lam):
-        """(clipped ratio, trace coefficient) of ratios of any shape."""
-        return np.minimum(ratio, self.rho_bar), np.minimum(ratio, self.c_bar) * lam
 
 
 def _before(ratio):

@@ -85,7 +85,7 @@ def _require_gamma(gamma, exact) -> None:
                             f"rounded; write gamma=Fraction({str(gamma)!r})")
     if not exact and isinstance(gamma, Fraction):
         raise NotExactError(f"gamma is {gamma!r} and the environment is read in floats: pass exact=True, or "
-                            f"gamma=float(gamma)")
+                            "a float gamma")
 
 
 def _environment(env_or_id):
@@ -113,8 +113,8 @@ def _law(env) -> list:
     """[s][a] -> list of (probability, next state, reward, terminated), complete and with one number of actions."""
     law = getattr(env, "P", None)
     if law is None:
-        raise InvalidMDPError(f"{type(env).__name__} has no transition table P: only tabular environments can be read, such as "
-                              "FrozenLake-v1, CliffWalking-v1 or Taxi-v4; type the model in with pgtheory.MDP")
+        raise InvalidMDPError(f"{type(env).__name__} has no transition table P: only tabular environments can be read, such "
+                              "as FrozenLake-v1, CliffWalking-v1 or Taxi-v4; type the model in with pgtheory.MDP")
     try:
         rows = [[list(law[s][a]) for a in range(len(law[s]))] for s in range(len(law))]
     except (KeyError, IndexError, TypeError) as error:
@@ -124,15 +124,16 @@ def _law(env) -> list:
         raise InvalidMDPError(f"P of {type(env).__name__} is empty: there must be at least one state and one action")
     for s, actions in enumerate(rows):
         if len(actions) != len(rows[0]):
-            raise InvalidMDPError(f"P[{s}] has {len(actions)} actions and P[0] has {len(rows[0])}: every state needs the same")
+            raise InvalidMDPError(f"P[{s}] has {len(actions)} actions and P[0] has {len(rows[0])}: every state needs "
+                                  "the same number")
     return rows
 
 
 def _start(env) -> np.ndarray:
     rho = getattr(env, "initial_state_distrib", None)
     if rho is None:
-        raise InvalidMDPError(f"{type(env).__name__} has no initial_state_distrib: set env.unwrapped.initial_state_distrib to "
-                              "the (S,) start distribution")
+        raise InvalidMDPError(f"{type(env).__name__} has no initial_state_distrib: set env.unwrapped.initial_state_distrib "
+                              "to the (S,) start distribution")
     rho = np.asarray(rho)
     if rho.shape != (len(env.P),):
         raise InvalidMDPError(f"initial_state_distrib of {type(env).__name__} has shape {rho.shape}: it must be "
@@ -160,7 +161,8 @@ def _entries(entries, pair, S, number):
         try:
             p, t, reward, terminated = entry
         except (TypeError, ValueError):
-            raise InvalidMDPError(f"{place} is {entry!r}: it must be (probability, next state, reward, terminated)") from None
+            raise InvalidMDPError(f"{place} is {entry!r}: it must be (probability, next state, reward, terminated)") \
+                from None
         if isinstance(t, (bool, np.bool_)) or not isinstance(t, (int, np.integer)) or not 0 <= t < S:
             raise InvalidMDPError(f"{place} leads to {t!r}: with {S} states it must lie in 0..{S - 1}")
         p = number(p, f"the probability of {place}", probability=True)
@@ -188,8 +190,8 @@ def _exact(x, place, probability=False) -> Fraction:
     guess = Fraction(x).limit_denominator(LARGEST_DENOMINATOR)
     allowed = 4 * EPS * (1 if probability else abs(x))
     if abs(Fraction(x) - guess) > allowed or (guess == 0) != (x == 0):
-        raise NotExactError(f"{place} is {x!r}: no fraction with a denominator up to {LARGEST_DENOMINATOR} is that close; read "
-                            "the environment with exact=False")
+        raise NotExactError(f"{place} is {x!r}: no fraction with a denominator up to {LARGEST_DENOMINATOR} is that close; "
+                            "read the environment with exact=False")
     return guess
 
 

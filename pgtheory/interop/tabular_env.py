@@ -11,15 +11,13 @@ from ..errors import MissingExtraError, PGTheoryError
 from ..mdp import MDP
 
 try:
-    import gymnasium
+    from gymnasium import Env
     from gymnasium.spaces import Discrete
 except ImportError:  # the class below then says so when it is called
-    gymnasium = None
-
-_Env = gymnasium.Env if gymnasium else object
+    Env, Discrete = object, None  # type: ignore[assignment, misc]
 
 
-class TabularEnv(_Env):
+class TabularEnv(Env):
     """A Gymnasium environment over ``mdp``: observations are states, actions are action numbers.
 
     Parameters
@@ -55,11 +53,11 @@ class TabularEnv(_Env):
     ((1, -1.0, False, False, {}), (2, -1.0, False, False, {}), (3, -1.0, True, False, {}))
     """
 
-    metadata = {"render_modes": []}
+    metadata: dict = {"render_modes": []}
     render_mode = None
 
     def __init__(self, mdp: MDP):
-        if gymnasium is None:
+        if Discrete is None:
             raise MissingExtraError('TabularEnv needs Gymnasium: pip install "pgtheory[gym]"')
         if not isinstance(mdp, MDP) or mdp.arithmetic.symbolic:
             raise PGTheoryError(f"TabularEnv needs an MDP of numbers, not {mdp!r}")
@@ -67,7 +65,7 @@ class TabularEnv(_Env):
         self.observation_space, self.action_space = Discrete(mdp.n_states), Discrete(mdp.n_actions)
         self.initial_state_distrib = np.asarray(mdp.rho, dtype=float)
         self._start = _cumulative(self.initial_state_distrib)
-        self._state = None
+        self._state: int | None = None
         self._rows: dict = {}
 
     def reset(self, *, seed=None, options=None):

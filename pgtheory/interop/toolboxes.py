@@ -39,26 +39,23 @@ def from_mdptoolbox(P, R, gamma, rho) -> MDP:
     P = _matrices(P) or _action_last(P, "P")
     sparse = isinstance(P, list)
     A = len(P) if sparse else P.shape[1]
-    R = _rewards(R, A, sparse)
+    S = P[0].shape[0] if sparse else P.shape[0]
+    R = _rewards(R, S, A, sparse)
     return MDP(P, R, gamma, rho)
 
 
-def _rewards(R, A, sparse):
+def _rewards(R, S, A, sparse):
     if scipy.sparse.issparse(R):
-        raise InvalidMDPError(f"R is one sparse matrix of shape {R.shape}: pass R.toarray() where it is (S, A), or a list of A "
-                              "sparse (S, S) matrices")
+        raise InvalidMDPError(f"R is one sparse matrix of shape {R.shape}: pass R.toarray() where it is (S, A), or a "
+                              "list of A sparse (S, S) matrices")
     matrices = _matrices(R)
     if matrices is not None:
         return matrices if sparse else np.stack([m.toarray() for m in matrices], axis=1)
     array = _array(R, "R")
-    if isinstance(R, (list, tuple)) and array.ndim < 3 and len(array) == A == array.shape[-1]:
-        raise InvalidMDPError(f"R is a list of {A} and there are {A} actions and {A} states: pymdptoolbox reads a list by action "
-                              "and an array by state; pass numpy.array(R)")
-    if array.ndim < 3:
-        return array
-    array = _action_last(array, "R")
-    S = array.shape[0]
-    return scipy.sparse.csr_array(array.reshape(S * A, S)) if sparse and array.shape == (S, A, S) else array
+    if isinstance(R, (list, tuple)) and array.ndim < 3 and len(array) == S == A:
+        raise InvalidMDPError(f"R is a list of {A}, and there are {A} actions and {A} states: pymdptoolbox reads a list by "
+                              "action and an array by state; pass numpy.array(R) where it is by state")
+    return array if array.ndim < 3 else _action_last(array, "R")
 
 
 def _matrices(values):
@@ -130,7 +127,7 @@ state: give the pair the transition and the reward of a feasible action of that 
         R, Q = _product_form(R, Q, states, actions)
     infeasible = np.argwhere(np.isneginf(R))
     if len(infeasible):
-        raise _infeasible(*infeasible[0], "reward -inf")
+        raise _infeasible(infeasible[0], "reward -inf")
     return MDP(Q, R, beta, rho)
 
 
@@ -141,11 +138,13 @@ def _product_form(R, Q, states, actions):
     row_of[states, actions] = np.arange(len(states))
     missing = np.argwhere(row_of < 0)
     if len(missing):
-        raise _infeasible(*missing[0], "no such pair")
+        raise _infeasible(missing[0], "no such pair")
     Q = scipy.sparse.csr_array(Q)[row_of.reshape(-1)] if scipy.sparse.issparse(Q) else Q[row_of]
     return R[row_of], Q
 
 
-def _infeasible(s, a, why) -> InvalidMDPError:
-    return InvalidMDPError(f"action {a} is infeasible in state {s} ({why}), and an MDP has every action in every state: give the "
-                           "pair the transition and the reward of a feasible action of that state, or a finite penalty")
+def _infeasible(pair, why) -> InvalidMDPError:
+    s, a = pair
+    return InvalidMDPError(f"action {a} is infeasible in state {s} ({why}), and an MDP has every action in every state: "
+                           "give the pair the transition and the reward of a feasible action of that state, or a finite "
+                           "penalty")

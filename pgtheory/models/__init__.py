@@ -73,11 +73,12 @@ def load(name: str, exact: bool = False, **parameters) -> MDP:
     model = info(name)
     for key, value in parameters.items():
         _check_parameter(model, key, value, exact)
+    gamma = parameters.pop("gamma", model.parameters["gamma"])
     P, R, rho = model.build(**parameters)
-    gamma = parameters.get("gamma", model.parameters["gamma"])
     if exact:
         return MDP(FRACTION.convert(P), FRACTION.convert(R), Fraction(gamma), FRACTION.convert(rho))
-    return MDP(*(np.asarray(x, dtype=float) for x in (P, R)), float(gamma), np.asarray(rho, dtype=float))
+    P, R, rho = (np.asarray(x, dtype=float) for x in (P, R, rho))
+    return MDP(P, R, float(gamma), rho)
 
 
 def _check_parameter(model, key, value, exact) -> None:

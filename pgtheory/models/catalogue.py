@@ -78,14 +78,14 @@ class Model:
 MODELS: dict[str, Model] = {}
 
 
-def model(name: str, title: str, source: str, *answers: Answer):
+def model(name: str, title: str, source: str, *answers: Answer, gamma: Fraction):
     """Register a function that returns P, R, rho (exact numbers, R (S,A,S), (S,A) or (S,)) as the model ``name``.
 
-    Its keyword arguments are the model's parameters, gamma among them, each with its default.
+    Its keyword arguments are the model's parameters beside gamma, each with its default.
     """
 
     def register(build):
-        defaults = {p.name: p.default for p in inspect.signature(build).parameters.values()}
+        defaults = {"gamma": gamma} | {p.name: p.default for p in inspect.signature(build).parameters.values()}
         MODELS[name] = Model(name, title, source, answers, MappingProxyType(defaults), build)
         return build
 

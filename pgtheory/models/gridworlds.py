@@ -32,8 +32,8 @@ PRINTED_5X5 = ("3.3", "8.8", "4.4", "5.3", "1.5",
 
 
 @model("gridworld-5x5", "Gridworld with two exceptional cells", f"{BARTO}, example 3.5 and figure 3.2",
-       Answer("V", uniform(25, 4), fractions(*PRINTED_5X5), F(1, 20), "all directions alike"))
-def gridworld_5x5(gamma=F(9, 10)):
+       Answer("V", uniform(25, 4), fractions(*PRINTED_5X5), F(1, 20), "all directions alike"), gamma=F(9, 10))
+def gridworld_5x5():
     """Every action in cell (0, 1) leads to (4, 1) and pays 10, in (0, 3) to (2, 3) for 5; running into a wall costs 1."""
     cells = _rectangle(5, 5)
     exceptional = {(0, 1): ((4, 1), 10), (0, 3): ((2, 3), 5)}
@@ -50,8 +50,8 @@ def gridworld_5x5(gamma=F(9, 10)):
        Answer("V", uniform(16, 4), fractions(0, -14, -20, -22, -14, -18, -20, -20, -20, -20, -18, -14, -22, -20, -14, 0), 0,
               "all directions alike"),
        Answer("Q", uniform(16, 4), F(-1), 0, "all directions alike", (11, SOUTH)),
-       Answer("Q", uniform(16, 4), F(-15), 0, "all directions alike", (7, SOUTH)))
-def gridworld_4x4(gamma=F(1)):
+       Answer("Q", uniform(16, 4), F(-15), 0, "all directions alike", (7, SOUTH)), gamma=F(1))
+def gridworld_4x4():
     """Every step costs 1 until the corner 0 or 15 is reached; starts anywhere else."""
     cells = _rectangle(4, 4)
     corners = {0, 15}
@@ -64,8 +64,9 @@ CLIFF_ROWS = (EAST,) * 11 + (SOUTH,)
 
 
 @model("cliff", "Cliff walking: the short way runs along the edge", f"{BARTO}, example 6.6",
-       Answer("J", deterministic(CLIFF_ROWS * 3 + (NORTH, EAST), 4), F(-13), 0, "along the edge: 13 steps, by counting"))
-def cliff(gamma=F(1)):
+       Answer("J", deterministic(CLIFF_ROWS * 3 + (NORTH, EAST), 4), F(-13), 0, "along the edge: 13 steps, by counting"),
+       gamma=F(1))
+def cliff():
     """A 4 x 12 grid without its cliff: state 36 is the start, 37 the goal (terminal).
 
     Every step costs 1; stepping off the edge costs 100 and leads back to the start.
@@ -80,14 +81,16 @@ def cliff(gamma=F(1)):
     return *tables(38, 4, moves), at_state(36, 38)
 
 
+SLIP = F(1, 5)
 DOOR_WAY = (SOUTH, SOUTH, SOUTH, SOUTH, EAST, EAST, EAST, SOUTH, SOUTH, EAST, NORTH, EAST, EAST)
 
 
 @model("two-rooms", "Two rooms with a door, a slippery floor and a goal",
        "this package, after the four rooms of Sutton, Precup & Singh, Artificial Intelligence 112 (1999)",
        Answer("J", deterministic(DOOR_WAY, 4), F(9, 10) ** 5, 0, "the shortest way, 6 steps, on a dry floor", (),
-              {"slip": 0}))
-def two_rooms(gamma=F(9, 10), slip=F(1, 5)):
+              {"slip": 0}),
+       gamma=F(9, 10))
+def two_rooms(slip=SLIP):
     """Rooms of 3 x 2 cells on either side of a wall with a door in its middle: 13 cells, state 0 the start, 12 the goal.
 
     With probability ``slip`` the step goes to one side, left or right alike. Entering the goal, which is terminal, pays 1.

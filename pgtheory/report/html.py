@@ -126,7 +126,8 @@ def _row(check: Check) -> Iterator[str]:
     named = zip((name for name, _, _ in COLUMNS), numbers, strict=True)
     cells = "".join(f'<td data-label="{name}">{escape(text)}</td>' for name, text in named)
     noted = ' class="noted"' if check.note else ""
-    yield f"<tr{noted}><td>{escape(label(check))}</td>{cells}<td class="verdict">{_badge(check.verdict, check.verdict)}</td></tr>"
+    badge = _badge(check.verdict, check.verdict)
+    yield f'<tr{noted}><td>{escape(label(check))}</td>{cells}<td class="verdict">{badge}</td></tr>'
     if check.note:
         yield f'<tr><td class="note" colspan="{len(COLUMNS) + 2}">{escape(check.note)}</td></tr>'
 

@@ -14,6 +14,7 @@ ATTRIBUTES = frozenset({
     "lspace", "rspace", "linethickness", "mathvariant", "mathsize", "displaystyle", "scriptlevel", "columnalign",
     "columnlines", "columnspacing", "rowspacing", "rowlines", "linebreak", "notation", "symmetric", "movablelimits",
 })
+PRIMES = set("\u2032\u2033\u2034")
 CHILDREN = {"msub": 2, "msup": 2, "munder": 2, "mover": 2, "mfrac": 2, "mroot": 2, "msubsup": 3, "munderover": 3}
 RENAMED = (("{aligned}", "{align*}"), ("{gathered}", "{align*}"))   # the converter knows the latter
 
@@ -34,7 +35,7 @@ def mathml(latex: str, display: str = "block") -> str:
 
 
 def statement(latex: str) -> str:
-    """A displayed statement; where it says several things side by side (``\\qquad``), one element each, so that they can wrap.
+    """A displayed statement: one element for each of the things that it says side by side (``\\qquad``), so that they wrap.
 
     >>> statement(r"a = b, \\qquad b = a").count("<math")
     2
@@ -54,10 +55,22 @@ def _tree(latex, display):
         return None
     for node in tree.iter():
         node.text = unescape(node.text) if node.text else node.text
-    return tree if all(map(_sound, tree.iter())) else None
+    if not all(map(_sound, tree.iter())):
+        return None
+    for node in tree.iter("msup"):
+        _lower_prime(node)
+    return tree
 
 
 def _sound(node) -> bool:
     return (node.tag in TAGS and ATTRIBUTES.issuperset(node.attrib)
             and len(node) == CHILDREN.get(node.tag, len(node))
             and "\\" not in (node.text or "") and node.text != "&")
+
+
+def _lower_prime(node) -> None:
+    """s' beside its letter, not above it: fonts raise the prime already, and below a sum it would be too small to see."""
+    prime = node[1]
+    if prime.text and set(prime.text) <= PRIMES:
+        node.tag, prime.tag = "mrow", "mo"
+        prime.attrib.update(lspace="0", rspace="0")

@@ -204,7 +204,8 @@ def testable_directions(problem, at_most, rng=0):
     return np.random.default_rng(rng).choice([-1.0, 1.0], size=(at_most,) + shape)
 
 
-testable_directions.__test__ = False    # pytest takes names that begin with "test" for tests, in every module that imports them
+testable_directions.__test__ = False    # or pytest takes it for a test, by its name, wherever it is imported
+
 
 def _discount(problem) -> float:
     gamma = problem.gamma

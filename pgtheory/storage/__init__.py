@@ -73,8 +73,8 @@ def load(path) -> MDP:
     >>> load(path)
     Traceback (most recent call last):
         ...
-    pgtheory.errors.NotExactError: mine.json: P[0, 0, 1] is the float 0.5 in a file with exact numbers in quotes: floats are \
-never silently rounded; write it as "1/2"
+    pgtheory.errors.NotExactError: mine.json: P[0, 0, 1] is the float 0.5 in a file with exact numbers in quotes: floats \
+are never silently rounded; write it as "1/2"
     """
     source = _as_path(path, InvalidMDPError)
     layout = _layout(source, InvalidMDPError)

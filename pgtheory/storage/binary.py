@@ -57,7 +57,7 @@ def _unpack(content) -> dict:
     try:
         archive = np.load(io.BytesIO(content), allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise InvalidMDPError("it is a single array: save a model with numpy.savez(path, P=P, R=R, gamma=gamma, rho=rho)")
+            raise InvalidMDPError("it is a single array: write numpy.savez(path, P=P, R=R, gamma=gamma, rho=rho)")
         data = {name: archive[name] for name in archive.files}
     except PGTheoryError:
         raise

@@ -19,8 +19,8 @@ def require_keys(document: dict, keys) -> None:
     if found != FORMAT:
         raise InvalidMDPError(f"its format is {found!r}, not {FORMAT!r}: this is no model file of pgtheory")
     if version != VERSION:
-        raise InvalidMDPError(f"its version is {version!r}, this pgtheory reads version {VERSION}: update pgtheory, or correct "
-                              "the key")
+        raise InvalidMDPError(f"its version is {version!r}, this pgtheory reads version {VERSION}: update pgtheory, or "
+                              "correct the key")
 
 
 def normalize(document: dict) -> bool:

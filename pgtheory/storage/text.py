@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -20,7 +21,8 @@ EXACT_NUMBER = re.compile(r"[+-]?([0-9]+(/[0-9]+)?|[0-9]*\.[0-9]+)")
 
 def encode(mdp: MDP) -> bytes:
     """The text of a .json file, one line for each state."""
-    write = {"integer": int, "float64": float, "Fraction": _exact_text}[mdp.arithmetic.name]
+    writers: dict[str, Callable] = {"integer": int, "float64": float, "Fraction": _exact_text}
+    write = writers[mdp.arithmetic.name]
     # one number in quotes makes the whole file exact, also where every number is whole
     gamma = str(mdp.gamma) if mdp.arithmetic.name == "Fraction" else write(mdp.gamma)
     try:
@@ -39,7 +41,7 @@ def _exact_text(x):
 
 def _nested(array, write):
     out = np.empty(array.shape, dtype=object)
-    out.flat = [write(x) for x in array.flat]
+    out.flat[:] = [write(x) for x in array.flat]
     return out.tolist()
 
 
@@ -125,8 +127,8 @@ def _exact(array, name):
     out = np.empty(array.shape, dtype=object)
     for index, x in np.ndenumerate(array):
         if isinstance(x, float):
-            raise NotExactError(f"{name}{bracket(index)} is the float {x!r} in a file with exact numbers in quotes: floats are "
-                                f"never silently rounded; write it as {_in_quotes(x)}")
+            raise NotExactError(f"{name}{bracket(index)} is the float {x!r} in a file with exact numbers in quotes: floats "
+                                f"are never silently rounded; write it as {_in_quotes(x)}")
         out[index] = x if isinstance(x, int) else _fraction(x, f"{name}{bracket(index)}")
     return out
 
@@ -163,8 +165,8 @@ def _refuse_quotes(array, name) -> None:
     for index, x in np.ndenumerate(array):
         if isinstance(x, str):
             place = f"entry {index[0]} of {name}" if array.ndim == 2 and array.shape[1] == 4 else f"{name}{bracket(index)}"
-            raise NotExactError(f"{place} is in quotes: sparse models hold floats; write plain numbers, or P and R as nested "
-                                "lists")
+            raise NotExactError(f"{place} is in quotes: sparse models hold floats; write plain numbers, or P and R as "
+                                "nested lists")
 
 
 def _coordinates(value, name, below=None):
@@ -189,8 +191,8 @@ def _require_every_row(P, states, actions) -> None:
     rows = {(s, a) for s, a in P[:, :2]}
     if len(rows) < states * actions:
         s, a = next((s, a) for s in range(states) for a in range(actions) if (s, a) not in rows)
-        raise InvalidMDPError(f"P has no entry for state {s} and action {a}: a state without successors must be made absorbing, "
-                              f"with [{s}, {a}, {s}, 1]")
+        raise InvalidMDPError(f"P has no entry for state {s} and action {a}: a state without successors must be made "
+                              f"absorbing, with [{s}, {a}, {s}, 1]")
 
 
 def _sparse(entries, states, actions):

@@ -1,0 +1,68 @@
+"""Simulation against the right side of an equation, judged by the sequential test."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import PGTheoryError, UndefinedError
+from ..routes.monte_carlo import GradientSampler, StateSampler, testable_directions
+from .record import Check
+from .sequential import sequential_test
+
+NAME = "monte-carlo"
+QUANTITIES = ("grad J", "d")
+DEFAULT_SAMPLES = 400_000
+MAX_TRANSITIONS = 1e8       # simulated for one check: seconds, also near gamma = 1
+MIN_DRAWS = 1000
+AT_MOST = 64                # coordinates tested at once
+
+
+def statistical_reason(problem, equation) -> str | None:
+    """Why the equation cannot be simulated, or None."""
+    try:
+        sampler = _sampler(problem, equation.quantity)
+    except (UndefinedError, PGTheoryError) as error:
+        return str(error)
+    if _budget(sampler, DEFAULT_SAMPLES) < MIN_DRAWS:
+        return f"a draw takes {sampler.cost:.0e} steps on average at this gamma: too long to simulate"
+    return None
+
+
+def judge_statistically(slug, equation, problem, samples, alpha, tolerance, rng) -> Check:
+    """FAIL: the mean of the draws is not the right side, wrong with probability at most alpha. PASS: every bias of
+    ``tolerance`` times the largest entry is excluded, wrong with probability at most alpha. Otherwise INCONCLUSIVE."""
+    sampler = _sampler(problem, equation.quantity)
+    target, rounding = _target(problem, equation, sampler)
+    resolution = tolerance * float(np.abs(target).max(initial=0.0))
+    found = sequential_test(sampler.draw, target, sampler.low, sampler.high, resolution, alpha, alpha,
+                            _budget(sampler, samples), rng, rounding=rounding)
+    error = float(np.abs(found.estimate - target).max(initial=0.0))
+    bound = float(np.max(found.tolerance, initial=0.0))
+    return Check(slug, equation.part, NAME, "statistical", found.estimate, target, error, bound, found.verdict, found.reason)
+
+
+def _sampler(problem, quantity):
+    key = (NAME, quantity)
+    if key not in problem.memory:
+        if quantity == "d":
+            problem.memory[key] = StateSampler(problem, AT_MOST)
+        else:
+            directions = testable_directions(problem, AT_MOST) if problem.complete else problem.directions
+            problem.memory[key] = GradientSampler(problem, directions=directions)
+    return problem.memory[key]
+
+
+def _target(problem, equation, sampler):
+    """(what the draws must average, rounding of it): the right side in the sampler's coordinates."""
+    rhs = np.asarray(equation.rhs, dtype=float)
+    if equation.quantity == "d":
+        gap = 1 - float(problem.gamma)
+        return sampler.mean(rhs * gap), problem.unit * equation.scale * gap
+    k = len(sampler.directions)
+    reach = float(np.abs(sampler.directions.reshape(k, -1)).sum(axis=1).max())
+    target = sampler.mean(rhs) if problem.complete else rhs
+    return target, problem.unit * equation.scale * reach
+
+
+def _budget(sampler, samples: int) -> int:
+    return int(min(samples, MAX_TRANSITIONS / (1 + sampler.cost)))

@@ -1,0 +1,111 @@
+"""One line of a derivation as it is stated, and as it was checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arithmetic import canonical
+from ..checks.record import FAIL, INCONCLUSIVE, PASS
+from ..routes.left import Left
+
+EQUAL, AT_MOST = "=", "<="
+RESOLUTION = 0.05   # a bound beyond this part of the scale would let a wrong formula pass: then nothing was shown
+
+
+@dataclass(frozen=True)
+class Line:
+    r"""What a derivation says at one place, and how each side is computed.
+
+    title : what is done here, in words
+    statement : LaTeX
+    because : why it follows from the lines above
+    left, right : functions of a :class:`~pgtheory.derivations.setting.Setting`, each with its own computation; they return
+        an array, or a :class:`~pgtheory.routes.left.Left`, which brings the error of the side along
+    axes : names of the indices of both sides; "theta" is the flattened parameter
+    scale : function of a Setting, size of the terms before they cancel; rounding is relative to it
+    relation : "=" or "<="
+    """
+
+    title: str
+    statement: str
+    because: str
+    left: Callable
+    right: Callable
+    axes: tuple[str, ...]
+    scale: Callable
+    relation: str = EQUAL
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line, checked on one instance.
+
+    number : its place in the proof, from 1
+    title, statement (LaTeX), because, axes, relation : as the line says
+    lhs, rhs : arrays of one shape, in the arithmetic of the instance
+    error : largest absolute difference (for "<=", largest excess of the left side); NaN for symbols
+    bound : what the error may be: 0 in exact arithmetic, the rounding of both sides otherwise
+    verdict : "PASS", "FAIL" or "INCONCLUSIVE"
+
+    >>> import pgtheory as pg
+    >>> step = pg.prove("unrolling").steps[0]
+    >>> step.title, step.verdict, step.error
+    ('State laws by walking', 'PASS', 0.0)
+    """
+
+    number: int
+    title: str
+    statement: str
+    because: str
+    axes: tuple[str, ...]
+    relation: str
+    lhs: np.ndarray
+    rhs: np.ndarray
+    error: float
+    bound: float
+    verdict: str
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict == PASS
+
+
+def check(line: Line, setting, number: int = 1) -> Step:
+    r"""Compute both sides of ``line`` and compare them: with == in exact arithmetic, within a bound otherwise.
+
+    The bound is the error that each side reports plus (k + 1) times the rounding of one solve and its products, relative to
+    the scale of the line: no side multiplies by P_pi more than k + 1 times after its solve.
+    """
+    left, right = _side(line.left(setting)), _side(line.right(setting))
+    lhs, rhs = canonical(np.asarray(left.value), np.asarray(right.value))
+    if lhs.shape != rhs.shape:
+        raise AssertionError(f"{line.title}: the sides have shapes {lhs.shape} and {rhs.shape}")
+    if setting.exact:
+        bound, scale = 0.0, 0.0
+    else:
+        scale = float(line.scale(setting))
+        bound = float(left.error + right.error + (setting.k + 1) * setting.problem.unit * scale)
+    holds = np.all(lhs == rhs) if setting.exact and line.relation == EQUAL else np.all(_excess(lhs, rhs, line) <= bound)
+    verdict = FAIL if not holds else INCONCLUSIVE if bound > RESOLUTION * scale else PASS
+    return Step(number, line.title, line.statement, line.because, line.axes, line.relation, lhs, rhs,
+                0.0 if holds and setting.exact else _largest(_excess(lhs, rhs, line)), bound, verdict)
+
+
+def _side(value: Any) -> Left:
+    return value if isinstance(value, Left) else Left(value, 0)
+
+
+def _excess(lhs, rhs, line):
+    """How far the sides are from the relation, entry by entry."""
+    return abs(lhs - rhs) if line.relation == EQUAL else lhs - rhs
+
+
+def _largest(excess) -> float:
+    try:
+        return max((float(x) for x in np.asarray(excess).flat), default=0.0)
+    except TypeError:
+        return float("nan")

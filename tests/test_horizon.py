@@ -1,0 +1,117 @@
+"""Finite horizon: the backward and forward passes against enumeration, long-horizon limits and hand-worked cases."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from episodic import as_floats, corridor, equal, exact_gradient, exact_mdp, expected_return, problems, shared_policy
+
+import pgtheory as pg
+
+CASES = list(problems(8, seed=1))
+
+
+@pytest.mark.parametrize(("mdp", "policy", "theta", "T"), CASES)
+def test_value_is_the_mean_return_over_all_trajectories(mdp, policy, theta, T):
+    pi = policy.probabilities(theta)
+    assert pg.solve(mdp, pi, horizon=T).J == expected_return(mdp, pi, T)
+
+
+@pytest.mark.parametrize(("mdp", "policy", "theta", "T"), CASES)
+def test_gradient_equals_the_derivative_of_the_sum_over_trajectories(mdp, policy, theta, T):
+    assert equal(pg.policy_gradient(mdp, policy, theta, horizon=T), exact_gradient(mdp, policy, theta, T))
+
+
+@pytest.mark.parametrize(("mdp", "policy", "theta", "T"), CASES[:4])
+def test_state_distribution_is_that_of_the_trajectories(mdp, policy, theta, T):
+    pi = policy.probabilities(theta)
+    batch, solution = pg.enumerate_trajectories(mdp, pi, T), pg.solve(mdp, pi, horizon=T)
+    for t in range(T):
+        for s in range(mdp.n_states):
+            assert solution.state_distribution[t, s] == sum(batch.probability[batch.states[:, t] == s])
+
+
+def test_action_values_are_means_given_state_and_action():
+    mdp, policy, theta, _ = CASES[1]
+    pi, T = policy.probabilities(theta), 3
+    batch, Q = pg.enumerate_trajectories(mdp, pi, T), pg.solve(mdp, pi, horizon=T).Q
+    for t in range(T):
+        after = sum(batch.rewards[:, k] * mdp.gamma**(k - t) for k in range(t, T))
+        for s, a in {(int(s), int(a)) for s, a in zip(batch.states[:, t], batch.actions[:, t], strict=True)}:
+            here = batch.valid[:, t] & (batch.states[:, t] == s) & (batch.actions[:, t] == a)
+            if here.any():
+                assert Q[t, s, a] == sum((batch.probability * after)[here]) / sum(batch.probability[here])
+
+
+def test_time_indexed_values_differ_from_step_to_step():
+    """In finite horizon V carries the time index even for a stationary policy; a two-step worked case, in Fractions."""
+    half = Fraction(1, 2)
+    mdp = pg.MDP([[[half, half]], [[0, 1]]], [1, 0], 1, 0)
+    solution = pg.solve(mdp, [[1], [1]], horizon=2)
+    assert solution.V.tolist() == [[Fraction(3, 2), 0], [1, 0], [0, 0]]
+    assert equal(solution.A, np.zeros((2, 2, 1), dtype=int))
+
+
+def test_discounted_passes_tend_to_the_infinite_solution():
+    """The neglected tail is at most gamma^T r_max / (1 - gamma)."""
+    rng = np.random.default_rng(3)
+    mdp = as_floats(exact_mdp(rng, 3, 2, Fraction(1, 2), terminal=False))
+    policy, theta = pg.SoftmaxPolicy(3, 2), rng.normal(size=(3, 2))
+    pi = policy.probabilities(theta)
+    assert np.max(np.abs(pg.solve(mdp, pi, horizon=60).V[0] - pg.solve(mdp, pi).V)) <= 0.5**60 * 3 * 2 + 1e-14
+    assert np.allclose(pg.policy_gradient(mdp, policy, theta, horizon=60), pg.policy_gradient(mdp, policy, theta), atol=1e-13)
+
+
+def test_undiscounted_episodes_tend_to_the_absorbing_solution():
+    """Short corridor at p = 1/2: V(s0) = -12 and slope 2 (Sutton & Barto 2018, example 13.1)."""
+    policy = shared_policy()
+    assert abs(pg.solve(corridor(), policy.probabilities([0.0]), horizon=600).J + 12) < 1e-10
+    assert np.allclose(pg.policy_gradient(corridor(), policy, [0.0], horizon=600), [2.0], atol=1e-8)
+
+
+def test_undiscounted_gain_that_never_ends_is_answered():
+    loop = pg.MDP([[[1.0]]], [[1.0]], 1.0, 0)
+    assert pg.solve(loop, [[1.0]], horizon=7).J == 7
+
+
+def test_the_last_step_counts():
+    """A pass that stops one step early is caught: the reward of the last step alone."""
+    mdp = pg.MDP([[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 1]]], [0, 5, 0], 1, 0)
+    assert pg.solve(mdp, [[1]] * 3, horizon=2).J == 5
+    assert pg.solve(mdp, [[1]] * 3, horizon=1).J == 0
+
+
+def test_batches_of_policies_and_the_complex_step():
+    rng = np.random.default_rng(5)
+    mdp = as_floats(exact_mdp(rng))
+    policy, theta = pg.SoftmaxPolicy(3, 2), rng.normal(size=(3, 2))
+    steps = theta + 1e-30j * np.eye(6).reshape(6, 3, 2)
+    batch = pg.solve(mdp, policy.probabilities(steps), horizon=3)
+    assert batch.V.shape == (6, 4, 3) and batch.state_distribution.shape == (6, 3, 3)
+    assert np.allclose(batch.J.imag / 1e-30, pg.policy_gradient(mdp, policy, theta, horizon=3).reshape(-1), atol=1e-14)
+
+
+def test_sparse_models_give_the_same():
+    import scipy.sparse
+
+    rng = np.random.default_rng(6)
+    mdp = as_floats(exact_mdp(rng))
+    R = np.asarray(mdp.R)
+    sparse = pg.MDP(scipy.sparse.csr_array(mdp.P.reshape(6, 3)), scipy.sparse.csr_array(R.reshape(6, 3)), mdp.gamma, mdp.rho)
+    pi = pg.SoftmaxPolicy(3, 2).probabilities(rng.normal(size=(3, 2)))
+    dense, thin = pg.solve(mdp, pi, horizon=4), pg.solve(sparse, pi, horizon=4)
+    assert np.allclose(dense.Q, thin.Q, atol=1e-15)
+    assert np.allclose(dense.state_distribution, thin.state_distribution, atol=1e-15)
+
+
+@pytest.mark.parametrize("horizon", [0, -1, 2.0, True, "3"])
+def test_horizons_that_are_none_are_refused(horizon):
+    with pytest.raises(pg.PGTheoryError, match="horizon is"):
+        pg.solve(corridor(), [[0.5, 0.5]] * 4, horizon=horizon)
+
+
+def test_arrays_are_read_only():
+    solution = pg.solve(corridor(), [[0.5, 0.5]] * 4, horizon=2)
+    for array in (solution.V, solution.Q, solution.A, solution.state_distribution):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
