@@ -56,7 +56,7 @@ class Arithmetic:
     def number(self, value):
         """An integer, Fraction or element, as a number of this arithmetic."""
         if self.name == "Fraction":
-            return Fraction(value)
+            return _fraction(value)
         if self.name == "dual":
             return value if isinstance(value, Dual) else Dual(value)
         if self.name == "field":
@@ -103,6 +103,13 @@ def _loaded(module: str, *names: str) -> tuple:
     """Types of a sympy module, if anybody imported it: no element of it can exist before that."""
     found = sys.modules.get(module)
     return tuple(getattr(found, name) for name in names) if found else ()
+
+
+def _fraction(value):
+    """A Fraction of Python integers; numpy's would stay inside it and overflow."""
+    if isinstance(value, Rational) and not type(value.numerator) is type(value.denominator) is int:
+        return Fraction(int(value.numerator), int(value.denominator))
+    return Fraction(value)
 
 
 def _is_field_element(x) -> bool:
@@ -192,18 +199,23 @@ def _ragged(values, name: str, place=()) -> str:
     return "its rows disagree"
 
 
+def is_sparse(x) -> bool:
+    """A scipy.sparse array or matrix; asked in every evaluation, so that what is common is answered first."""
+    return not isinstance(x, np.ndarray) and scipy.sparse.issparse(x)
+
+
 def as_array(values, name: str = "the array"):
     """``values`` as an array (or csr array) and the :class:`Arithmetic` of its entries.
 
     Raises :class:`NotExactError` where floats stand beside Fractions, :class:`PGTheoryError` where an entry is no number.
     """
-    if scipy.sparse.issparse(values):
+    if is_sparse(values):
         csr = scipy.sparse.csr_array(values)
         if csr.dtype.kind not in "biufc":
             raise PGTheoryError(f"{name} is sparse with entries of type {csr.dtype}: sparse arrays are numeric, use a dense "
                                 "object array for Fractions")
         return csr, {"c": COMPLEX, "f": FLOAT}.get(csr.dtype.kind, INTEGER)
-    if np.ma.is_masked(values):
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise PGTheoryError(f"{name} is a masked array with holes: fill them first")
     try:
         array = np.asarray(values)
@@ -399,7 +411,7 @@ def _stack(arrays: list, batch: tuple) -> np.ndarray:
 
 def kernel(P, n_actions: int, arithmetic: Arithmetic):
     """The products with P, in its arithmetic."""
-    if scipy.sparse.issparse(P):
+    if is_sparse(P):
         return SparseKernel(P, n_actions)
     return ExactKernel(P, arithmetic) if arithmetic.exact else DenseKernel(P)
 
@@ -419,10 +431,9 @@ class DenseFactorization:
     """
 
     def __init__(self, M):
-        complex_ = np.iscomplexobj(M)
-        getrf = lapack.zgetrf if complex_ else lapack.dgetrf
-        self._getrs = lapack.zgetrs if complex_ else lapack.dgetrs
-        self._complex = complex_
+        self._complex = M.dtype.kind == "c"
+        getrf = lapack.zgetrf if self._complex else lapack.dgetrf
+        self._getrs = lapack.zgetrs if self._complex else lapack.dgetrs
         if M.shape[0] == 0:
             self._lu = None
             return
@@ -434,7 +445,7 @@ class DenseFactorization:
         """X (n, m) or (n,) with M X = B, or M^T X = B."""
         if self._lu is None:
             return np.zeros_like(B)
-        if np.iscomplexobj(B) and not self._complex:
+        if B.dtype.kind == "c" and not self._complex:
             return self.solve(B.real, transpose) + 1j * self.solve(B.imag, transpose)
         X, _ = self._getrs(self._lu, self._pivots, B, trans=0 if transpose else 1)
         return X
@@ -566,7 +577,7 @@ def _solve_expressions(matrix, columns, transpose):
 
 def factorize(M, arithmetic: Arithmetic):
     """One factorisation of M, for every right-hand side and for the transpose."""
-    if scipy.sparse.issparse(M):
+    if is_sparse(M):
         return SparseFactorization(M)
     if arithmetic.exact:
         if M.ndim > 2:
@@ -589,7 +600,7 @@ class _ExactBatch:
 
 def plus_identity(A):
     """I + A, for A (..., n, n) dense, sparse or exact; a dense A is overwritten."""
-    if scipy.sparse.issparse(A):
+    if is_sparse(A):
         return scipy.sparse.csr_array(A + scipy.sparse.eye_array(A.shape[0], format="csr"))
     diagonal = np.einsum("...ii->...i", A)
     diagonal += 1
@@ -601,12 +612,13 @@ def plus_identity(A):
 
 def dot_rows(x, y):
     """(...) : sum over the last axis of x y, without conjugation; any arithmetic."""
-    return np.einsum("...a,...a->...", x, y)
+    return np.vecdot(x, y) if x.dtype.kind == "f" else np.einsum("...a,...a->...", x, y)
 
 
 def largest_in_rows(x):
     """(..., 1) : the largest real part of each row of a float or complex array."""
-    return np.ascontiguousarray(np.moveaxis(np.real(x), -1, 0)).max(axis=0)[..., None]
+    columns = np.ascontiguousarray(x.real.reshape(-1, x.shape[-1]).T)
+    return columns.max(axis=0).reshape(x.shape[:-1] + (1,))
 
 
 def canonical(*arrays):

@@ -69,14 +69,14 @@ class TruncatedGaussianPolicy(GaussianPolicy):
         super().__init__(features, sigma, **options)
         self.low, self.high = _box(low, high)
 
-    def rule(self, theta, n: int) -> Rule:
-        """Gauss-Legendre nodes, n an axis, on the part of the box that carries the density."""
+    def rule(self, theta, n: int, part: slice = slice(None)) -> Rule:
+        """Gauss-Legendre nodes, n an axis, where in the box the density is; ``part`` takes a slice of the n^k."""
         mean, sigma = self.means(theta), self.deviations(theta)
         low, high = self._window(np.real(mean), np.real(sigma))
         x, w = gauss_legendre(n)
         nodes = low + (high - low) * (1 + x[:, None, None]) / 2
         weights = w[:, None, None] * _relative_density((nodes - mean) / sigma)
-        actions, weights = product(nodes, weights / weights.sum(axis=0))
+        actions, weights = product(nodes, weights / weights.sum(axis=0), part)
         return Rule(actions, weights, self._local_score(theta, actions))
 
     def _window(self, mean, sigma):
@@ -139,7 +139,7 @@ def _log_mass(alpha, beta):
 
     low, high = _lower(alpha, beta)
     top = log_ndtr(high)
-    return top + np.log1p(-np.exp(log_ndtr(low) - top))
+    return top + np.log(-np.expm1(log_ndtr(low) - top))
 
 
 def _lower(alpha, beta):

@@ -22,8 +22,8 @@ from .report.text import as_text, paragraph
 from .report.words import WIDTH, established
 from .verification import verify
 
-BUILT_IN = (("short-corridor", False), ("start-matters", False), ("random-walk", True), ("two-rooms", True),
-            ("gridworld-5x5", False))   # name, exact
+BUILT_IN = (("short-corridor", False), ("start-matters", False), ("dadashi-2a", False), ("student-mdp", True),
+            ("two-rooms", True), ("gridworld-5x5", False))   # name, exact
 GYM = "gym:"
 GYM_GAMMA = Fraction(99, 100)
 RULE = "=" * WIDTH
@@ -37,7 +37,7 @@ def run(model: str | None, *, slugs, gamma, seed, samples, strict, format, outpu
         theorems[slug]
     if output is not None:
         require_writable(output)
-    problems = [(name, load(name, gamma, exact)) for name, exact in ([(model, False)] if model else BUILT_IN)]
+    problems = [(name, load(name, gamma, exact)) for name, exact in (BUILT_IN if model is None else [(model, False)])]
     settings = {"theorems": slugs, "rng": seed} | ({} if samples is None else {"samples": samples})
     show = format == "text" and output is None
     reports: list[Report] = []
@@ -74,8 +74,8 @@ def load(name: str, gamma=None, exact: bool = False) -> MDP:
 
 def _unknown(name, names) -> PGTheoryError:
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-    hint = f"did you mean {', '.join(close)}?" if close else "a built-in name, gym:ENV_ID, or a .json or .npz file;"
-    return PGTheoryError(f"no model {name!r}: {hint} 'pgtheory models' lists the built-in ones")
+    hint = f"did you mean {', '.join(close)}?" if close else "name a built-in one, gym:ENV_ID, or a .json or .npz file;"
+    return PGTheoryError(f"no model {name!r}: {hint} 'pgtheory models' lists what is built in")
 
 
 def parameters(mdp: MDP, seed: int):

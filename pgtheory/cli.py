@@ -55,9 +55,19 @@ def main(arguments: list[str] | None = None) -> int:
         return _complain(str(error), BAD_INPUT)
     except KeyboardInterrupt:
         return _complain("interrupted before any model was finished: nothing was written", INTERRUPTED)
+    except MemoryError:
+        return _complain("out of memory: the model is too large for this machine", BAD_INPUT)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # else the interpreter flushes into the pipe again
+        _abandon_output()
         return CLOSED_PIPE
+    except OSError as error:
+        _abandon_output()
+        return _complain(f"standard output cannot be written: {error.strerror or error}", BAD_INPUT)
+
+
+def _abandon_output() -> None:
+    """Point standard output at nothing, so that the interpreter's last flush does not fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse(arguments) -> Callable[[], int] | int | None:
@@ -69,7 +79,8 @@ def _parse(arguments) -> Callable[[], int] | int | None:
             raise
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "pgtheory"
-        raise PGTheoryError(f"{error.format_message().rstrip('.')}; see '{command} --help'") from None
+        message = error.format_message().rstrip(".")
+        raise PGTheoryError(f"{message[:1].lower()}{message[1:]}; see '{command} --help'") from None
 
 
 def _complain(message: str, code: int) -> int:
@@ -108,24 +119,25 @@ def _discount(text: str) -> Fraction:
 @app.command()
 def verify(
     model: Annotated[str | None, typer.Argument(
-        metavar="[MODEL]", show_default=False,
-        help="A built-in name, gym:ENV_ID, or a .json or .npz file; without one, a built-in set.")] = None,
+        metavar="MODEL", show_default=False,
+        help="A built-in name, gym:ENV_ID (gamma 0.99), or a .json or .npz file; without one, a built-in set.")] = None,
     theorem: Annotated[list[str] | None, typer.Option(
         metavar="SLUG", show_default=False, help="Check this claim only; may be given several times.")] = None,
     gamma: Annotated[Any, typer.Option(
         metavar="G", parser=_discount, show_default=False, help="Discount instead of the model's: 0.9 or 9/10.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the policy's parameters and of every draw.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the policy's parameters and of every draw.")] = 0,
     samples: Annotated[int | None, typer.Option(
-        min=0, show_default=False, help="Draws at most for a statistical check; 0: no simulation.")] = None,
+        metavar="N", min=0, show_default=False, help="Draws at most for a statistical check; 0: no simulation.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 also where a check was inconclusive.")] = False,
     format: Annotated[Format | None, typer.Option(
         show_default=False, help="Default: text, or what the suffix of --output says.")] = None,
     output: Annotated[Path | None, typer.Option(
         metavar="FILE", show_default=False, help="Write the report there, whole or not at all.")] = None,
 ):
-    """Check both sides of every claim on a model, by routes that do not know each other.
+    """Check both sides of every claim on a model.
 
-    The policy is a softmax with random parameters of the seed, rational ones where the model is exact.
+    Every left side comes by routes that do not know the claim. The policy is a softmax with random parameters of the
+    seed, rational ones where the model is exact.
     """
     from .campaign import run
 

@@ -102,7 +102,7 @@ class ContinuousActionMDP:
 
     def __repr__(self):
         return (f"ContinuousActionMDP(n_states={self.n_states}, action_dim={self.action_dim}, "
-                f"gamma={inaction_in_words(self.gamma)})")
+                f"gamma={in_words(self.gamma)})")
 
     @classmethod
     def from_sympy(cls, P, R, actions, gamma, rho):
@@ -197,7 +197,7 @@ def _start(rho):
         raise InvalidMDPError("rho is complex: a model is real")
     if (rho < 0).any() if not arithmetic.symbolic else False:
         index = first(rho < 0)
-        raise InvalidMDPError(f"rho[{index[0]}] is {inaction_in_words(rho[index])}: probabilities are not negative")
+        raise InvalidMDPError(f"rho[{index[0]}] is {in_words(rho[index])}: probabilities are not negative")
     require_stochastic(np.asarray(rho.sum()), "rho", len(rho), FLOAT if arithmetic == INTEGER else arithmetic, InvalidMDPError,
                        lambda index, total: "it must be a distribution over the states")
     return rho, arithmetic
@@ -262,7 +262,7 @@ def _require_finite(name, table, actions) -> None:
 def _require_unsigned(P, bad, actions) -> None:
     if bad.any():
         index = first(bad)
-        raise InvalidMDPError(f"{_place('P', index, actions)} is {inaction_in_words(np.real(P[index]))} at next state {index[-1]}: "
+        raise InvalidMDPError(f"{_place('P', index, actions)} is {in_words(np.real(P[index]))} at next state {index[-1]}: "
                               "probabilities are not negative; does the action leave the range of the model?")
 
 

@@ -49,8 +49,7 @@ class ContinuousSolution(Chain):
 
     def Q_at(self, actions):
         """(..., S) value of acting once by ``actions`` (..., S, k) and following the policy after, reward units."""
-        P, R = self._at(self.mdp.check_actions(actions))
-        return dot_rows(P, self._returns(R))
+        return dot_rows(*self._at(self.mdp.check_actions(actions)))
 
     def grad_Q_at(self, actions):
         """(..., S, k): grad_a Q(s, a) at ``actions`` (..., S, k), reward per unit of action.
@@ -59,9 +58,9 @@ class ContinuousSolution(Chain):
         differentiable.
         """
         actions = self.mdp.check_actions(actions)
-        P, R = self._at(actions)
+        P, G = self._at(actions)
         dP, dR = self.mdp.slopes(actions)
-        return dP.times(self._returns(R)) + dR.times(P)
+        return dP.times(G) + dR.times(P)
 
     @cached_property
     def grad_Q(self):
@@ -93,14 +92,17 @@ class ContinuousSolution(Chain):
         return (H + np.swapaxes(H, -1, -2)) / 2, max(c.error for c in columns)
 
     def _at(self, actions):
-        """P and R at actions; at the policy's own from memory."""
+        """P and G = R + gamma V at actions, each (..., S, S); at the policy's own from memory."""
         if self._law is not None and actions is self.actions:
-            return self._law
-        return self.mdp.valid_law(actions)
+            return self._own
+        P, R = self.mdp.valid_law(actions)
+        return P, R + self.gamma * self.V
 
-    def _returns(self, R):
-        """(..., S, S): R(s, a, s') + gamma V(s')."""
-        return R + self.gamma * self.V
+    @cached_property
+    def _own(self):
+        P, G = self._law   # our copies: G is made in the memory of R, which is not needed again
+        G += self.gamma * self.V
+        return P, G
 
     def __repr__(self):
         return f"ContinuousSolution({self.mdp!r})"

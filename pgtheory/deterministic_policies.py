@@ -45,14 +45,14 @@ class DeterministicPolicy:
     >>> policy.pullback([[0.5], [1.0]], np.array([[1.0], [10.0]]))
     array([[11.],
            [20.]])
-    >>> class Wave(pg.DeterministicPolicy):
+    >>> class Square(pg.DeterministicPolicy):
     ...     shape = (2,)
     ...     def actions(self, theta):
-    ...         return np.sin(theta)[:, None]
-    >>> Wave().jacobian([0.0, np.pi])
-    array([[[ 1.,  0.]],
+    ...         return (theta**2)[:, None]
+    >>> Square().jacobian([1.0, 2.0])
+    array([[[2., 0.]],
     <BLANKLINE>
-           [[ 0., -1.]]])
+           [[0., 4.]]])
     """
 
     vectorized = False

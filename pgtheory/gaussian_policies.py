@@ -68,7 +68,7 @@ class GaussianPolicy:
             [3.]]])
     """
 
-    def __init__(self, features=None, sigma=None, *, mean=None, tolerance=1e-11, max_nodes=2**15):
+    def __init__(self, features=None, sigma=None, *, mean=None, tolerance=1e-11, max_nodes=2**18):
         if (features is None) == (mean is None):
             raise InvalidPolicyError("a Gaussian policy has either features (S, m) or a mean, a DeterministicPolicy")
         if mean is not None and sigma is None:
@@ -76,8 +76,7 @@ class GaussianPolicy:
         self.mean = DeterministicPolicy(features) if mean is None else mean
         self.sigma = None if sigma is None else _deviations(sigma)
         self.tolerance, self.max_nodes = float(tolerance), int(max_nodes)
-        m, *rest = self.mean.shape
-        self.shape = (m + 1, *rest) if sigma is None else self.mean.shape
+        self.shape = self.mean.shape if sigma is not None else (self.mean.shape[0] + 1, *self.mean.shape[1:])
 
     @property
     def learns_sigma(self) -> bool:
@@ -95,6 +94,10 @@ class GaussianPolicy:
         """theta moved by h along ``direction`` (theta's shape)."""
         return theta + h * direction
 
+    def limit(self, theta) -> int:
+        """Nodes an axis of the largest product rule allowed."""
+        return int(self.max_nodes ** (1 / self.means(theta).shape[-1]) + 1e-9)
+
     def means(self, theta):
         """(S, k) means mu(s)."""
         theta = self.check_theta(theta)
@@ -110,11 +113,11 @@ class GaussianPolicy:
             raise InvalidPolicyError(f"sigma has shape {self.sigma.shape}: with {k} action dimensions it must be a number or {(k,)}")
         return np.broadcast_to(self.sigma, (k,))
 
-    def rule(self, theta, n: int) -> Rule:
-        """Gauss-Hermite nodes, n an axis."""
+    def rule(self, theta, n: int, part: slice = slice(None)) -> Rule:
+        """Gauss-Hermite nodes, n an axis; ``part`` takes a slice of the n^k."""
         x, w = gauss_hermite(n)
         k = self.means(theta).shape[-1]
-        z, weights = product(np.repeat(x[:, None], k, axis=1), np.repeat(w[:, None], k, axis=1))
+        z, weights = product(np.repeat(x[:, None], k, axis=1), np.repeat(w[:, None], k, axis=1), part)
         latent = self.means(theta) + self.deviations(theta) * z[:, None, :]
         return Rule(self._bounded(latent), np.broadcast_to(weights[:, None], latent.shape[:-1]), self._local_score(theta, latent))
 

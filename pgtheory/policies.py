@@ -180,7 +180,8 @@ class SoftmaxPolicy(Policy):
             w = theta if scale is None else theta / scale
             return w / w.sum(axis=-1, keepdims=True)
         logits = theta if self.features is None else np.einsum("sak,...k->...sa", self.features, theta)
-        e = np.exp(logits - largest_in_rows(logits))
+        e = logits - largest_in_rows(logits)
+        np.exp(e, out=e)
         e /= np.einsum("...a->...", e)[..., None]
         return e
 

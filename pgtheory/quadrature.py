@@ -53,8 +53,10 @@ def _locked(array):
     return array
 
 
-def product(nodes, weights):
-    """Rules on k axes, as one rule: nodes (n, ..., k) and weights (n, ..., k) to (n^k, ..., k) and (n^k, ...).
+def product(nodes, weights, part: slice = slice(None)):
+    """Rules on k axes, as one rule: nodes (n, ..., k) and weights (n, ..., k) to (N, ..., k) and (N, ...), N = n^k.
+
+    ``part`` takes a slice of the N.
 
     >>> import numpy as np
     >>> from pgtheory.quadrature import product
@@ -63,10 +65,20 @@ def product(nodes, weights):
     ([[-1.0, 0.0], [-1.0, 2.0], [1.0, 0.0], [1.0, 2.0]], [0.25, 0.25, 0.25, 0.25])
     """
     n, k = nodes.shape[0], nodes.shape[-1]
-    index = np.indices((n,) * k).reshape(k, -1)
+    index = np.unravel_index(np.arange(n**k)[part], (n,) * k)
     x = np.stack([nodes[index[j], ..., j] for j in range(k)], axis=-1)
     w = np.prod(np.stack([weights[index[j], ..., j] for j in range(k)]), axis=0)
     return x, w
+
+
+def parts(total: int, size: int) -> list[slice]:
+    """range(total) in slices of at most ``size``.
+
+    >>> from pgtheory.quadrature import parts
+    >>> parts(5, 3)
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    return [slice(start, min(start + size, total)) for start in range(0, total, size)]
 
 
 class Doubling(NamedTuple):

@@ -13,9 +13,28 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-import scipy.sparse
 
-from .arithmetic import COMPLEX, EPS, FLOAT, INTEGER, Arithmetic, as_array, dot_rows, factorize, join, plus_identity
+from .arithmetic import (
+    COMPLEX,
+    EPS,
+    FLOAT,
+    INTEGER,
+    Arithmetic,
+    as_array,
+    dot_rows,
+    factorize,
+    is_sparse,
+    join,
+    plus_identity,
+)
+from .continuous import ContinuousActionMDP
+from .continuous_gradients import (
+    continuous_policy_gradient,
+    continuous_value_gradient,
+    refuse_horizon,
+    require_finite_actions,
+)
+from .continuous_solution import solve_actions
 from .errors import InvalidPolicyError, NotExactError, PGTheoryError, UndefinedError
 from .mdp import MDP
 from .policies import Policy, one_theta
@@ -57,14 +76,14 @@ class Solution:
         self._factor = factorize(M if self._active is None else _restrict(M, self._active), arithmetic)
 
     def _resolve(self, B, transpose):
-        """(I - gamma P_pi)^-1 B on the last axis of B (..., S)."""
-        if self.pi.ndim > 2:
-            if self._active is None:
-                return self._factor.solve(B, transpose)
-            out = np.zeros(B.shape, dtype=B.dtype) if B.dtype != object else self.arithmetic.zeros(B.shape)
-            out[..., self._active] = self._factor.solve(B[..., self._active], transpose)
-            return out
-        return self.resolvent(B, transpose)
+        """(I - gamma P_pi)^-1 B, for B (S,) or (S, m) and one policy, or for B (..., S) and a batch."""
+        if self._active is None:
+            return self._factor.solve(B, transpose)
+        where = self._active if self.pi.ndim == 2 else (..., self._active)
+        X = self._factor.solve(B[where], transpose)
+        out = self.arithmetic.zeros(B.shape) if X.dtype == object else np.zeros(B.shape, X.dtype)
+        out[where] = X
+        return out
 
     def resolvent(self, B, transpose=False):
         """(S, ...) : (I - gamma P_pi)^-1 B, or with the transpose, from the factorisation already made.
@@ -87,12 +106,7 @@ class Solution:
             raise NotExactError(f"B is in {other.name} numbers, the solution in {self.arithmetic.name} ones: solve the model "
                                 "in the larger arithmetic")
         B = arithmetic.convert(B)
-        flat = B if B.ndim == 1 else B.reshape(S, -1)
-        if self._active is None:
-            return self._factor.solve(flat, transpose).reshape(B.shape)
-        out = arithmetic.zeros(flat.shape)
-        out[self._active] = self._factor.solve(flat[self._active], transpose)
-        return out.reshape(B.shape)
+        return self._resolve(B if B.ndim == 1 else B.reshape(S, -1), transpose).reshape(B.shape)
 
     @cached_property
     def P_pi(self):
@@ -167,7 +181,7 @@ class Solution:
 
 
 def _restrict(M, active):
-    if scipy.sparse.issparse(M):
+    if is_sparse(M):
         return M[active][:, active]
     return np.ascontiguousarray(M[..., active[:, None], active])
 
@@ -192,7 +206,7 @@ def reaches_terminal(mdp, pi):
     """
     reached = np.broadcast_to(mdp.terminal, pi.shape[:-1])
     P_pi = mdp.kernel.mix(pi)
-    if scipy.sparse.issparse(P_pi):
+    if is_sparse(P_pi):
         linked = (P_pi > 0).astype(np.int64)
     else:
         linked = np.array(np.real(P_pi) > 0 if P_pi.dtype != object else P_pi != 0, dtype=bool)
@@ -239,6 +253,9 @@ def solve(model, pi, horizon=None):
     >>> pg.solve(corridor, [[0.5, 0.5]] * 4).V
     array([-12., -10.,  -6.,   0.])
     """
+    if isinstance(model, ContinuousActionMDP):
+        refuse_horizon(horizon)
+        return solve_actions(model, pi)
     if not isinstance(model, MDP):
         raise PGTheoryError(f"solve needs an MDP, not {type(model).__name__}")
     pi, arithmetic = as_policy(pi, model)
@@ -271,7 +288,7 @@ def evaluate(mdp, pi, arithmetic=None) -> Solution:
 
 def as_policy(pi, mdp):
     S, A = mdp.n_states, mdp.n_actions
-    if scipy.sparse.issparse(pi):
+    if is_sparse(pi):
         raise InvalidPolicyError("pi is sparse: pass a dense (S, A) array")
     if isinstance(pi, Policy):
         raise InvalidPolicyError(f"pi is the policy {pi!r}: pass its probabilities, policy.probabilities(theta)")
@@ -293,7 +310,7 @@ def as_policy(pi, mdp):
 
 def _is_policy(pi, arithmetic) -> bool:
     """Floats that pass every check at once, NaN included; what does not is looked at again to find the words."""
-    if arithmetic != FLOAT or pi.min(initial=0.0) < 0:
+    if arithmetic is not FLOAT or pi.min(initial=0.0) < 0:
         return False
     off = np.abs(np.einsum("...a->...", pi) - 1)
     return bool(off.max(initial=0.0) <= 4 * pi.shape[-1] * EPS)
@@ -340,6 +357,9 @@ def policy_gradient(model, policy, theta, horizon=None):
     >>> pg.policy_gradient(corridor, pg.SoftmaxPolicy(features=shared), [0.0])
     array([2.])
     """
+    if isinstance(model, ContinuousActionMDP):
+        refuse_horizon(horizon)
+        return continuous_policy_gradient(model, policy, theta)
     theta, solution = _solve_at(model, policy, theta, horizon)
     weights = solution.d[:, None] * solution.Q if horizon is None else solution.gradient_weights
     return policy.pullback(theta, weights)
@@ -356,12 +376,15 @@ def value_gradient(model, policy, theta):
     array([[ 0.082645, -0.082645],
            [ 4.090909, -4.090909]])
     """
+    if isinstance(model, ContinuousActionMDP):
+        return continuous_value_gradient(model, policy, theta)
     theta, solution = _solve_at(model, policy, theta)
     return solution.resolvent(policy.state_pullback(theta, solution.Q))
 
 
 def _solve_at(model, policy, theta, horizon=None):
     """theta, checked, and the solution under pi_theta."""
+    require_finite_actions(policy)
     theta = one_theta(policy, theta)
     pi = np.asarray(policy.probabilities(theta))
     if isinstance(model, MDP) and pi.shape != (model.n_states, model.n_actions):

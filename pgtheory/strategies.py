@@ -27,16 +27,20 @@ from .policies import DirectPolicy, EscortPolicy, Policy, SoftmaxPolicy
 from .validation import read_only
 
 TINY_EXPONENTS = (3, 9, 16, 300)             # a nearly deterministic row gives the other entries 10^-k
-REWARD_EXPONENTS = (0, -8, 7)                # times a whole number up to 10: 1e-8 to 1e8
 STRUCTURES = ("general", "unreachable", "periodic")
-KINDS = ("ordinary", "ordinary", "absorbing", "terminal")
+KINDS = ("terminal", "absorbing", "ordinary", "ordinary")   # the shortest to draw comes first, so that it shrinks to it
 POWERS = (2, 1, 3, 1.5)
+
+# made once: a strategy built anew at every draw is validated anew
+COUNT, POSITIVE_COUNT, SIZE, EXPONENT = st.integers(0, 8), st.integers(1, 8), st.integers(-10, 10), st.integers(-8, 7)
+TINY = st.sampled_from([Fraction(0)] + [Fraction(1, 10**k) for k in TINY_EXPONENTS])
+ROW_KIND = st.sampled_from(("vertex", "counts", "nearly a vertex", "positive"))
 
 
 def _vector(numbers, exact):
     """The numbers as an array: Fractions, or the floats nearest to them."""
     if not exact:
-        return np.array([float(x) for x in numbers])
+        return np.array(numbers, dtype=float)
     out = np.empty(len(numbers), dtype=object)
     out[:] = [Fraction(x) for x in numbers]
     return out
@@ -63,19 +67,20 @@ def simplices(draw, n=None, *, exact=False, support=None):
     """
     n = draw(st.integers(1, 6)) if n is None else n
     support = list(range(n)) if support is None else list(support)
-    kind = draw(st.sampled_from(("vertex", "counts", "nearly a vertex", "positive")))
+    kind = draw(ROW_KIND)
     top = draw(st.sampled_from(support))
     p = [Fraction(0)] * n
     if kind == "nearly a vertex":
         for i in support:
-            k = 0 if i == top else draw(st.sampled_from((0,) + TINY_EXPONENTS))
-            p[i] = Fraction(1, 10**k) if k else Fraction(0)
+            p[i] = Fraction(0) if i == top else draw(TINY)
         p[top] = 1 - sum(p)
     else:
-        counts = {i: draw(st.integers(int(kind == "positive"), 8)) for i in support if kind != "vertex"}
+        count = POSITIVE_COUNT if kind == "positive" else COUNT
+        counts = {i: draw(count) for i in support if kind != "vertex"}
         counts[top] = counts.get(top, 0) + 1
-        for i, count in counts.items():
-            p[i] = Fraction(count, sum(counts.values()))
+        total = sum(counts.values())
+        for i, k in counts.items():
+            p[i] = Fraction(k, total)
     return read_only(_vector(p, exact))
 
 
@@ -151,7 +156,7 @@ def _row(draw, s, S, kind, support, structure, exact):
         return _vector([int(t == s) for t in range(S)], exact)
     if structure != "episodic":
         return draw(simplices(S, exact=exact, support=support))
-    counts = [draw(st.integers(0, 8)) for _ in range(S)]
+    counts = [draw(COUNT) for _ in range(S)]
     counts[draw(st.integers(s + 1, S - 1))] += 1
     return _vector([Fraction(count, sum(counts)) for count in counts], exact)
 
@@ -160,11 +165,11 @@ def _row(draw, s, S, kind, support, structure, exact):
 def _rewards(draw, S, A, kinds, exact):
     """R as (S,), (S, A) or (S, A, S), of one magnitude or of all; 0 where a state is terminal."""
     shape = draw(st.sampled_from(((S,), (S, A), (S, A, S))))
-    exponent = st.just(draw(st.sampled_from(REWARD_EXPONENTS))) | st.integers(-8, 7) if draw(st.booleans()) else st.just(0)
+    exponent = draw(st.sampled_from((st.just(0), st.just(-8), st.just(7), EXPONENT)))
     R = []
     for s in range(S):
         for _ in range(int(np.prod(shape[1:]))):
-            size = 0 if kinds[s] == "terminal" else draw(st.integers(-10, 10))
+            size = 0 if kinds[s] == "terminal" else draw(SIZE)
             R.append(size * Fraction(10) ** draw(exponent) if size else Fraction(0))
     return _vector(R, exact).reshape(shape)
 
@@ -179,11 +184,11 @@ def policies(draw, n_states=None, n_actions=None, *, exact=False):
     >>> import pgtheory as pg
     >>> from hypothesis import find
     >>> find(pg.strategies.policies(), lambda policy: True)
-    SoftmaxPolicy(1, 1, weights=True)
+    DirectPolicy(1, 1)
     """
     S = draw(st.integers(1, 5)) if n_states is None else n_states
     A = draw(st.integers(1, 3)) if n_actions is None else n_actions
-    kind = draw(st.sampled_from(("weights", "direct", "escort") + (() if exact else ("logits", "features"))))
+    kind = draw(st.sampled_from(("direct", "weights", "escort") + (() if exact else ("logits", "features"))))
     if kind == "direct":
         return DirectPolicy(S, A)
     if kind == "escort":
@@ -247,7 +252,7 @@ def problems(draw, *, exact=False, **model):
     >>> import pgtheory as pg
     >>> from hypothesis import find
     >>> find(pg.strategies.problems(), lambda problem: True)
-    (MDP(n_states=1, n_actions=1, gamma=0, float64), SoftmaxPolicy(1, 1, weights=True), array([[1.]]))
+    (MDP(n_states=1, n_actions=1, gamma=0, float64), DirectPolicy(1, 1), array([[1.]]))
     """
     mdp = draw(mdps(exact=exact, **model))
     policy = draw(policies(mdp.n_states, mdp.n_actions, exact=exact))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from numbers import Rational
 
 import numpy as np
-import scipy.sparse
 
-from .arithmetic import EPS, Arithmetic, as_array, is_negative, require_exact_real
+from .arithmetic import EPS, Arithmetic, as_array, is_negative, is_sparse, require_exact_real
 from .errors import PGTheoryError
 
 
@@ -23,7 +22,7 @@ def numbers(values, name: str, error: type[PGTheoryError], what="entries must be
 
 def require_finite(array, name: str, error, what="entries must be finite") -> None:
     """Raise ``error`` at the first NaN or infinity, and at the first sympy number that is no exact real one."""
-    data = array.data if scipy.sparse.issparse(array) else array
+    data = array.data if is_sparse(array) else array
     if data.dtype == object:
         for index, x in np.ndenumerate(data):
             require_exact_real(x, f"{name}{bracket(index)}", error)
@@ -42,7 +41,7 @@ def locate(array, mask):
 
     Of a sparse array the mask covers the stored entries; row s*A + a of one that is (S*A, S) is named (s, a, s').
     """
-    if scipy.sparse.issparse(array):
+    if is_sparse(array):
         k = int(np.argmax(mask))
         row, column = int(np.searchsorted(array.indptr, k, side="right")) - 1, int(array.indices[k])
         rows, S = array.shape
@@ -108,7 +107,7 @@ def _sum_in_words(total) -> str:
 
 def first_negative(array):
     """(index, value) of the first negative entry (its real part), or None; symbols have no sign."""
-    data = array.data if scipy.sparse.issparse(array) else array
+    data = array.data if is_sparse(array) else array
     if data.dtype == object:
         mask = np.array([is_negative(x) for x in data.flat], dtype=bool).reshape(data.shape)
     else:
@@ -118,7 +117,7 @@ def first_negative(array):
 
 def read_only(array):
     """The same array (dense or sparse) with its buffers locked."""
-    for buffer in (array.data, array.indices, array.indptr) if scipy.sparse.issparse(array) else (array,):
+    for buffer in (array.data, array.indices, array.indptr) if is_sparse(array) else (array,):
         buffer.flags.writeable = False
     return array
 

@@ -56,7 +56,7 @@ def as_floats(mdp):
 def expected_return(mdp, pi, horizon):
     """J = sum over trajectories of Pr(tau) R(tau)."""
     batch = pg.enumerate_trajectories(mdp, pi, horizon)
-    return batch.mean(sum(batch.rewards[:, t] * mdp.gamma**t for t in range(horizon)))
+    return batch.mean(sum(batch.rewards[:, t] * batch.mdp.gamma**t for t in range(horizon)))
 
 
 def exact_gradient(mdp, policy, theta, horizon):

@@ -16,7 +16,7 @@ so a grid of stakes needs no tuning.
 Sources: Ville 1939, *Etude critique de la notion de collectif*; Waudby-Smith & Ramdas 2024, *Estimating means of bounded
 random variables by betting*, JRSS B 86 (section 4: the wealth process); Berger 1982, *Multiparameter hypothesis testing and
 acceptance sampling*, Technometrics 24 (intersection-union); Fan, Grama, Liu 2015, *Exponential inequalities for martingales
-with applications*, Electronic J. Probab. 20, lemma 4.1 (the quadratic bound behind ``resolution``).
+with applications*, Electronic J. Probab. 20 (the quadratic bound behind ``resolution``).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arithmetic import EPS
 from ..errors import PGTheoryError
 from ..validation import first, require_finite
 from .betting import N_STAKES, Bets, log_mean_exp, quadratic_loss, stakes
@@ -67,7 +68,7 @@ class SequentialTest:
     alpha, beta : floats in (0, 1), probabilities of a false FAIL and of a false PASS
     budget : int, number of draws for which the stakes are laid out
     rounding : (..., k) or scalar, half width of the null, since the target was itself rounded; by default 1e-10 of the
-        largest of |low|, |high|, |target|
+        largest of |low|, |high|, |target|, and never less than 4 eps of it
 
     Attributes
     ----------
@@ -84,9 +85,9 @@ class SequentialTest:
 
     def __init__(self, target, low, high, tolerance, alpha, beta, budget, rounding=None):
         target, low, high = (np.array(x, dtype=float) for x in np.broadcast_arrays(target, low, high))
-        if rounding is None:
-            rounding = ROUNDING * np.max(np.abs([target, low, high]), axis=0)
-        rounding, tolerance = (np.broadcast_to(np.asarray(x, dtype=float), target.shape) for x in (rounding, tolerance))
+        size = np.max(np.abs([target, low, high]), axis=0)
+        rounding = ROUNDING * size if rounding is None else np.maximum(rounding, 4 * EPS * size)
+        tolerance = np.broadcast_to(np.asarray(tolerance, dtype=float), target.shape)
         _require_sense(target, low, high, tolerance, alpha, beta, budget)
         self.shape, self.alpha, self.beta, self.budget = target.shape, alpha, beta, budget
         self.target, self.low, self.high = target.reshape(-1), low.reshape(-1), high.reshape(-1)
@@ -144,7 +145,7 @@ class SequentialTest:
         if not inside.all():
             i, j = first(~inside)
             raise PGTheoryError(f"bound violated: draw {self.n + i} is {X[i, j]:.17g} in coordinate {j}, outside the box "
-                                f"[{self.low[j]:.17g}, {self.high[j]:.17g}] declared for it: the bound or the estimator is wrong")
+                                f"[{self.low[j]:.17g}, {self.high[j]:.17g}] declared: the bound or the estimator is wrong")
 
     def resolution(self):
         """(..., k) smallest |bias| that the draws so far exclude, each with error beta.
@@ -155,7 +156,8 @@ class SequentialTest:
         side, n = np.array([[[1.0]], [[-1.0]]]), self.n
         room = np.stack([self.high - self.target, self.target - self.low])
         stake = np.stack([stakes(x, self.high - self.low, self.budget) for x in room])
-        S1, S2, psi = side * self._sum[:, None], self._squares[:, None], quadratic_loss(stake * np.maximum(room, 0.0)[:, :, None])
+        S1, S2 = side * self._sum[:, None], self._squares[:, None]
+        psi = quadratic_loss(stake * np.maximum(room, 0.0)[:, :, None])
         a, b = psi * stake**2 * n, stake * n + 2 * psi * stake**2 * S1
         c = stake * S1 + psi * stake**2 * S2 + np.log(N_STAKES / self.beta)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -36,9 +36,15 @@ def judge_statistically(slug, equation, problem, samples, alpha, tolerance, rng)
     resolution = tolerance * float(np.abs(target).max(initial=0.0))
     found = sequential_test(sampler.draw, target, sampler.low, sampler.high, resolution, alpha, alpha,
                             _budget(sampler, samples), rng, rounding=rounding)
-    error = float(np.abs(found.estimate - target).max(initial=0.0))
-    bound = float(np.max(found.tolerance, initial=0.0))
-    return Check(slug, equation.part, NAME, "statistical", found.estimate, target, error, bound, found.verdict, found.reason)
+    lhs, rhs = found.estimate * _unit(equation, problem), target * _unit(equation, problem)
+    error = float(np.abs(lhs - rhs).max(initial=0.0))
+    bound = float(np.max(found.tolerance, initial=0.0)) * _unit(equation, problem)
+    return Check(slug, equation.part, NAME, "statistical", lhs, rhs, error, bound, found.verdict, found.reason)
+
+
+def _unit(equation, problem) -> float:
+    """Draws of the state estimate D; the equation is about d = D / (1 - gamma)."""
+    return 1 / (1 - float(problem.gamma)) if equation.quantity == "d" else 1.0
 
 
 def _sampler(problem, quantity):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arithmetic import canonical
 from ..checks.record import FAIL, INCONCLUSIVE, PASS
+from ..errors import PGTheoryError
 from ..routes.left import Left
 
 EQUAL, AT_MOST = "=", "<="
@@ -83,29 +84,27 @@ def check(line: Line, setting, number: int = 1) -> Step:
     left, right = _side(line.left(setting)), _side(line.right(setting))
     lhs, rhs = canonical(np.asarray(left.value), np.asarray(right.value))
     if lhs.shape != rhs.shape:
-        raise AssertionError(f"{line.title}: the sides have shapes {lhs.shape} and {rhs.shape}")
+        raise PGTheoryError(f"the sides of the line {line.title!r} have shapes {lhs.shape} and {rhs.shape}")
     if setting.exact:
-        bound, scale = 0.0, 0.0
+        bound = scale = 0.0
     else:
         scale = float(line.scale(setting))
         bound = float(left.error + right.error + (setting.k + 1) * setting.problem.unit * scale)
-    holds = np.all(lhs == rhs) if setting.exact and line.relation == EQUAL else np.all(_excess(lhs, rhs, line) <= bound)
-    verdict = FAIL if not holds else INCONCLUSIVE if bound > RESOLUTION * scale else PASS
-    return Step(number, line.title, line.statement, line.because, line.axes, line.relation, lhs, rhs,
-                0.0 if holds and setting.exact else _largest(_excess(lhs, rhs, line)), bound, verdict)
+    equal = setting.exact and line.relation == EQUAL and bool(np.all(lhs == rhs))
+    error = 0.0 if equal else _excess(lhs, rhs, line.relation)
+    verdict = FAIL if not (equal or error <= bound) else INCONCLUSIVE if bound > RESOLUTION * scale else PASS
+    return Step(number, line.title, line.statement, line.because, line.axes, line.relation, lhs, rhs, error, bound, verdict)
 
 
 def _side(value: Any) -> Left:
     return value if isinstance(value, Left) else Left(value, 0)
 
 
-def _excess(lhs, rhs, line):
-    """How far the sides are from the relation, entry by entry."""
-    return abs(lhs - rhs) if line.relation == EQUAL else lhs - rhs
-
-
-def _largest(excess) -> float:
+def _excess(lhs, rhs, relation) -> float:
+    """How far the sides are from the relation: largest entry; NaN for symbols, which have no size."""
     try:
-        return max((float(x) for x in np.asarray(excess).flat), default=0.0)
+        difference = abs(lhs - rhs) if relation == EQUAL else lhs - rhs
+        worst = max(difference.flat, default=0)
+        return float(worst) or 5e-324 * (worst > 0)   # a Fraction above 0 never rounds to 0
     except TypeError:
         return float("nan")

@@ -6,7 +6,7 @@ walking every path, powers of P_pi, action values from the chain of pairs (s, a)
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse
@@ -49,6 +49,7 @@ class Setting:
         self.P_pi = (self.pi[:, :, None] * self.P).sum(axis=1)
         self.r = (self.P * self.R).sum(axis=2)
         self.r_pi = (self.pi * self.r).sum(axis=1)
+        self._grads: dict[str, Left] = {}
         self.alive = ~problem.mdp.terminal if self.gamma == 1 else np.ones(self.S, dtype=bool)
 
     def number(self, x):
@@ -180,9 +181,13 @@ class Setting:
     def _analytic(self):
         return analytic_route.is_analytic(self.problem)
 
-    @lru_cache(maxsize=None)   # noqa: B019  a setting lives as long as one call of prove
     def grad(self, quantity: str) -> Left:
         r"""The derivative of "pi" (S, A, n), "V" (S, n), "Q" (S, A, n), of the chain of pairs, or "J" (n,)."""
+        if quantity not in self._grads:
+            self._grads[quantity] = self._grad(quantity)
+        return self._grads[quantity]
+
+    def _grad(self, quantity):
         problem = self.problem
         if quantity == "pi":
             return self.derivative(problem.policy.probabilities, slope=lambda: max(problem.slope_scale, 1.0))

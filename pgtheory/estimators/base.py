@@ -67,12 +67,14 @@ class FullReturnEstimator(Estimator):
 
 def number(batch, pi, value, name="gamma"):
     """A number in the arithmetic in which it, the batch and the policy meet, and that arithmetic."""
+    if isinstance(value, float) and value.is_integer():     # the gamma of a model of integers, which waits as a float
+        value = int(value)
     value, other = as_array(value, name)
     arithmetic = join(batch.arithmetic, as_array(pi, "pi")[1], other)
     if arithmetic.exact and arithmetic != batch.arithmetic:
         raise NotExactError(f"the trajectories are in {batch.arithmetic.name} numbers, and {name} or the policy in "
                             f"{arithmetic.name} ones: make the trajectories in the larger arithmetic")
-    return arithmetic.number(value[()]), arithmetic
+    return arithmetic.number(value.item()), arithmetic
 
 
 def discounted_sums(x, factor):

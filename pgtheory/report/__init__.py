@@ -32,7 +32,7 @@ class Report:
       V
         linear solve         1        1      0  1.00e-15  PASS
     <BLANKLINE>
-    PASSED: 1 of 1 claims established; 1 check agrees within its bound.
+    PASSED: 1 of 1 claims established; 1 agreement within its bound.
     """
 
     checks: tuple[Check, ...]

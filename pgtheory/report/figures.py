@@ -6,6 +6,7 @@ import io
 import re
 from html import escape
 from itertools import cycle
+from textwrap import shorten
 
 import numpy as np
 
@@ -59,12 +60,17 @@ def _draw(curves):
     figure = Figure(figsize=(4.8, 3.2), layout="constrained", facecolor="none")
     axes = figure.add_subplot(facecolor="none")
     for (name, h, e), (colour, marker) in zip(curves, cycle(MEASURED), strict=False):
-        axes.loglog(h, e, color=colour, marker=marker, markersize=3, linewidth=1, label=name)
+        axes.loglog(h, e, color=colour, marker=marker, markersize=3, linewidth=1, label=_legend(name))
     _guide(axes, *curves[0][1:])
     axes.set(xlabel="step h of the central difference", ylabel="largest error")
     axes.legend(fontsize=8, frameon=False, labelcolor=INK)
     _tint(axes)
     return figure
+
+
+def _legend(name: str) -> str:
+    """Short enough for its place, and no mathematics: matplotlib would typeset what stands between two dollars."""
+    return shorten(name, 32, placeholder="...").replace("$", r"\$").lstrip("_")
 
 
 def _guide(axes, h, e) -> None:

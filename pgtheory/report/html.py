@@ -70,10 +70,10 @@ def _report(report: Report, ident: str, explained: set[str]) -> Iterator[str]:
     yield f'<section id="{ident}">\n<h2>{escape(report.model)}</h2>\n<p>{escape(report.policy)}</p>'
     yield _context(report)
     yield _established([report])
-    for slug, checks in report.claims.items():
+    for i, (slug, checks) in enumerate(report.claims.items(), 1):
         yield from _claim(slug, explained)
         yield from _table(checks)
-        yield from _figure(slug, checks, f"{ident}-figure-{slug}")
+        yield from _figure(slug, checks, f"{ident}-figure-{i}")
     yield from _skipped(report)
     yield "</section>"
 

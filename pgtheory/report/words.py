@@ -96,21 +96,14 @@ def _claims(reports) -> str:
 
 def _strengths(reports) -> Iterable[str]:
     passed = [c for report in reports for c in report.checks if c.verdict == PASS]
-    exact, bounded, statistical = ([c for c in passed if c.kind == kind] for kind in ("exact", "bounded", "statistical"))
+    exact, bounded, statistical = (sum(c.kind == kind for c in passed) for kind in ("exact", "bounded", "statistical"))
     if exact:
-        yield f"{_checks(exact)} an exact equality" if len(exact) == 1 else f"{_checks(exact)} exact equalities"
+        yield f"{exact} exact {'equality' if exact == 1 else 'equalities'}"
     if bounded:
-        yield f"{_agree(bounded)}{_ground(reports)}"
+        yield f"{bounded} {'agreement within its bound' if bounded == 1 else 'agreements within bounds'}{_ground(reports)}"
     if statistical:
-        yield f"{len(statistical)} statistical PASS, a bias of at most {_largest(statistical)} proved{_confidence(reports)}"
-
-
-def _checks(checks) -> str:
-    return "1 check is" if len(checks) == 1 else f"{len(checks)} checks are"
-
-
-def _agree(checks) -> str:
-    return "1 check agrees within its bound" if len(checks) == 1 else f"{len(checks)} checks agree within their bounds"
+        yield f"{statistical} statistical PASS, {'' if statistical == 1 else 'each '}excluding a bias above " \
+              f"its bound{_confidence(reports)}"
 
 
 def _ground(reports) -> str:
@@ -119,21 +112,22 @@ def _ground(reports) -> str:
     if not known:
         return ""
     worst = max(known, key=lambda context: context["conditioning"])
-    name = "mean episode length" if worst.get("gamma") in (1, "1") else "1/(1-gamma)"
-    conditioning = f"conditioning {name} = {worst['conditioning']:.4g}"
     if len(reports) > 1:
-        return f" (which refer to the scales and the conditioning of each model; the largest {conditioning})"
+        return f" that refer to the scales and the conditioning of each model, at most {worst['conditioning']:.4g}"
+    name = "the mean episode length" if worst.get("gamma") in (1, "1") else "1/(1-gamma)"
     scales = (f"{key} scale {worst[f'{key}_scale']:.4g}, " for key in ("value", "gradient") if f"{key}_scale" in worst)
-    return f" (which refer to {''.join(scales)}{conditioning})"
-
-
-def _largest(checks) -> str:
-    return small(max(c.bound for c in checks))
+    return f" that refer to {''.join(scales)}conditioning {worst['conditioning']:.4g} ({name})"
 
 
 def _confidence(reports) -> str:
-    alphas = {report.context["alpha"] for report in reports if "alpha" in report.context}
-    return f" with error probability {value(alphas.pop())}" if len(alphas) == 1 else ""
+    """What the bounds of statistical checks are, and the probability that any of them is wrong, where it is known."""
+    known = {(context["tolerance"], context["alpha"]) for context in (report.context for report in reports)
+             if "tolerance" in context and "alpha" in context}
+    if len(known) != 1:
+        return ""
+    tolerance, alpha = known.pop()
+    each = " a model" if len(reports) > 1 else ""
+    return f" ({value(tolerance)} of the largest entry; error probability {value(alpha)}{each})"
 
 
 def _shortfalls(reports) -> Iterable[str]:

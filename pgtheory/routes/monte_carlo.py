@@ -121,8 +121,9 @@ class GradientSampler:
 
     def _box(self):
         """(low, high), each (k,): the extremes over every (s, a) that can be drawn, roundings included."""
-        least, most, rounding = _extremes(self.chain, self.gains, self.gamma)
-        rounding += 8 * EPS * (np.abs(self.lead) + np.abs(self.gains).max()).max()
+        gains = np.where(self.chain.reachable[self.chain.states], self.gains, 0.0)
+        least, most, rounding = _extremes(self.chain, gains, self.gamma)
+        rounding += 8 * EPS * np.abs(self.lead[self.chain.reachable]).max()
         drawable = (self.chain.pi > 0) & self.chain.reachable[:, None]
         low, high = np.full(len(self.directions), np.inf), np.full(len(self.directions), -np.inf)
         for a in range(drawable.shape[1]):
@@ -204,7 +205,7 @@ def testable_directions(problem, at_most, rng=0):
     return np.random.default_rng(rng).choice([-1.0, 1.0], size=(at_most,) + shape)
 
 
-testable_directions.__test__ = False    # or pytest takes it for a test, by its name, wherever it is imported
+testable_directions.__test__ = False  # type: ignore[attr-defined]  # or pytest takes it for a test, by its name
 
 
 def _discount(problem) -> float:
@@ -236,7 +237,7 @@ def _control_variate(problem, baseline):
 def _slopes(problem, pi, directions):
     """(S, A, k) derivative of pi(a|s) along each direction."""
     policy, theta = problem.policy, np.asarray(problem.theta, dtype=float)
-    S, A, k = *pi.shape, len(directions)
+    (S, A), k = pi.shape, len(directions)
     if S * A * k > LARGEST_TABLE:
         raise PGTheoryError(f"{k} directions of {S} x {A} scores are too many for one table: pass "
                             "directions=testable_directions(problem, 64)")
@@ -284,7 +285,7 @@ def _most(chain, gains, root, patience):
     for _ in range(max(1, SWEEP_WORK // len(gains))):
         lower = np.maximum(0.0, np.maximum.reduceat(gains + root * W[chain.next_states], chain.offsets[:-1]))
         drop, W = (W - lower).max(), lower
-        if drop * root * patience <= 1e-3 * W.max():
+        if drop * root * patience <= 1e-4 * W.max():
             break
     most = np.full(chain.pi.shape, -np.inf)
     np.maximum.at(most, (chain.states, chain.actions), gains + root * W[chain.next_states])

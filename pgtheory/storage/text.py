@@ -103,12 +103,12 @@ def _entries(value, name):
         if type(x) not in (int, float, str):
             reason = ": its rows have different lengths" if isinstance(x, list) else \
                 ': entries are numbers, or exact numbers in quotes such as "1/3"'
-            raise InvalidMDPError(f"{name}{bracket(index)} is a {_json_name(x)}{reason}")
+            raise InvalidMDPError(f"{name}{bracket(index)} is {_json_name(x)}{reason}")
     return array
 
 
 def _json_name(x) -> str:
-    return {list: "list", dict: "object", bool: "truth value", type(None): "null"}.get(type(x), type(x).__name__)
+    return {list: "a list", dict: "an object", bool: "a truth value"}.get(type(x), "null")
 
 
 def _in_one_arithmetic(arrays) -> dict:

@@ -1,0 +1,13 @@
+"""Every benchmark in one run: ``python benchmarks/run.py [--large]``; exits 1 where a bar is missed."""
+
+from __future__ import annotations
+
+import sys
+
+import clock
+import dense
+import imports
+import sparse
+
+if __name__ == "__main__":
+    raise SystemExit(clock.show(dense.table("--large" in sys.argv), sparse.table(), imports.table()))

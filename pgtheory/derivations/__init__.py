@@ -1,0 +1,10 @@
+"""Proofs that run: each claim derived line by line, both sides of every line computed on an instance.
+
+One module a claim, by its slug, lists the lines; :mod:`.setting` computes what they speak of; :mod:`.line` compares.
+"""
+
+from .execution import DERIVATIONS, prove
+from .line import Line, Step
+from .proof import Proof
+
+__all__ = ["DERIVATIONS", "Line", "Proof", "Step", "prove"]

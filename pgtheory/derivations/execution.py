@@ -1,0 +1,67 @@
+"""Derivations by slug, and :func:`prove`, which runs one."""
+
+from __future__ import annotations
+
+from ..checks.catalogue import theorems
+from ..errors import PGTheoryError
+from . import bellman, occupancy, recursion, score_function, stochastic, unrolling
+from .instance import instance
+from .line import EQUAL, check
+from .proof import Proof
+
+DERIVATIONS = {module.CLAIM.slug: module for module in (bellman, recursion, unrolling, occupancy, stochastic, score_function)}
+
+
+def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
+    r"""Go through the proof of a claim step by step, both sides of every step computed on an instance.
+
+    Parameters
+    ----------
+    slug : str, a claim of :data:`pgtheory.theorems`
+    model : MDP, or None for the running example of ``proofs/``: two states, two actions, in fractions
+    policy, theta : None for a softmax policy that is nowhere uniform; for an exact model, of weights in fractions
+    k : int, how many steps are unrolled, at least 1
+
+    Returns
+    -------
+    Proof
+        Exact models compare with ==; float64 within the rounding of both sides, each computed by itself. Over symbols the
+        equalities hold for every model of that size.
+
+    Raises
+    ------
+    PGTheoryError
+        Unknown slugs (with what is close), k below 1, theta missing, models too large to be written out.
+    UndefinedError
+        Where the claim does not apply.
+
+    Notes
+    -----
+    A step is checked on an instance; that it holds for every instance is the argument of the file ``proof.file``.
+
+    Examples
+    --------
+    >>> import pgtheory as pg
+    >>> proof = pg.prove("unrolling", k=2)
+    >>> for step in proof.steps:
+    ...     print(step.number, step.title, step.verdict)
+    1 State laws by walking PASS
+    2 One more step (Chapman-Kolmogorov) PASS
+    3 Substitution 1: the remainder after 0 steps PASS
+    4 Substitution 2: the remainder after 1 step PASS
+    5 Unrolled (k = 2) PASS
+    6 The remainder vanishes (k = 2) PASS
+    >>> print(str(proof).splitlines()[-1])
+    argument for every model: proofs/unrolling.md
+    """
+    theorem = theorems[slug]
+    if slug not in DERIVATIONS:
+        raise PGTheoryError(f"the claim {slug!r} has no derivation: there are {', '.join(DERIVATIONS)}")
+    derivation, setting = DERIVATIONS[slug], instance(model, policy, theta, k)
+    found, skipped = derivation.lines(setting), list(getattr(derivation, "skipped", lambda setting: [])(setting))
+    if setting.arithmetic.symbolic:
+        skipped += [(line.title, "symbols have no order") for line in found if line.relation != EQUAL]
+        found = [line for line in found if line.relation == EQUAL]
+    steps = tuple(check(line, setting, number) for number, line in enumerate(found, 1))
+    return Proof(theorem.slug, theorem.title, theorem.statement, theorem.hypotheses, theorem.source, theorem.proof,
+                 repr(setting.problem.mdp), repr(setting.problem.policy), setting.exact, steps, tuple(skipped))

@@ -1,0 +1,84 @@
+r"""A density over actions on a model of continuous actions, solved by quadrature.
+
+.. math::
+    P_\pi(s'|s) = \int \pi(a|s) P(s'|s,a)\, da, \qquad r_\pi(s) = \int \pi(a|s) \sum_{s'} P(s'|s,a) R(s,a,s')\, da,
+
+and the stochastic policy gradient theorem needs :math:`E_a[\nabla\log\pi(a|s) Q(s,a)]`. With the score as a second weight
+beside 1 these are the same integrals, so one pass over the nodes yields both.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arithmetic import dot_rows
+from .continuous_solution import ContinuousSolution, arithmetic_of, rests
+from .quadrature import doubled, parts
+from .validation import read_only
+
+ENTRIES = 2**21   # of a table of P at several nodes, held at once
+
+
+class GaussianSolution(ContinuousSolution):
+    """What :func:`solve_density` returns: V, d, D, J of a density over actions, Q at any action, and how they converged.
+
+    Attributes
+    ----------
+    V, d, D, J, P_pi, r_pi, resolvent : as in :class:`pgtheory.ContinuousSolution`
+    score_weighted_Q : (S, p) E_a[d log pi / d (mean, log sigma) Q(s, a)], what a state contributes to the gradient
+    nodes : quadrature nodes an action dimension
+    history : ((nodes, moved), ...), how far each doubling moved V and score_weighted_Q, relative to their scale
+    """
+
+    def __init__(self, model, P_moments, r_moments, terminal):
+        P, r = np.ascontiguousarray(P_moments[:, 0]), np.ascontiguousarray(r_moments[:, 0])
+        super().__init__(model, P, r, arithmetic_of(P, r), terminal)
+        self.score_weighted_Q = read_only(r_moments[:, 1:] + self.gamma * (P_moments[:, 1:] @ self.V))
+        self.nodes, self.history = 0, ()
+
+
+def solve_density(model, policy, theta) -> GaussianSolution:
+    r"""Solve ``model`` under a Gaussian policy (or its bounded kin), the nodes doubled until the answer stands.
+
+    Raises :class:`UndefinedError` where it does not stand within the policy's ``max_nodes``, and what evaluating the model at
+    the nodes raises.
+
+    >>> import numpy as np, pgtheory as pg
+    >>> from pgtheory.gaussian_solution import solve_density
+    >>> model = pg.ContinuousActionMDP(lambda s, a: np.ones(1), lambda s, a: np.cos(a), 0.5, [1.0])
+    >>> solution = solve_density(model, pg.GaussianPolicy(features=[[1.0]], sigma=1.0), [[0.0]])
+    >>> bool(abs(solution.V[0] - 2 * np.exp(-0.5)) < 1e-14), solution.nodes
+    (True, 32)
+    """
+    result = doubled(lambda n: at_nodes(model, policy, theta, n), _moved, policy.limit(theta), policy.tolerance)
+    solution = result.value
+    solution.nodes, solution.history = result.nodes, result.history
+    return solution
+
+
+def at_nodes(model, policy, theta, n: int) -> GaussianSolution:
+    """The solution with ``n`` nodes an action dimension, whether or not that is enough; theta may be complex."""
+    theta = policy.check_theta(theta)
+    S, k = policy.means(theta).shape
+    total, resting = None, np.ones(S, dtype=bool)
+    for part in parts(n**k, max(1, ENTRIES // S**2)):
+        moments, rest = _moments(model, policy.rule(theta, n, part))
+        resting &= rest
+        total = moments if total is None else [a + b for a, b in zip(total, moments, strict=True)]
+    return GaussianSolution(model, *total, resting)
+
+
+def _moments(model, rule):
+    """((S, 1 + p, S) of P, (S, 1 + p) of the reward), weighted by 1 and by the scores; and which states rest at every node."""
+    P, R = model.valid_law(model.check_actions(rule.actions))
+    r = dot_rows(P, R)
+    weights = np.concatenate([rule.weights[..., None], rule.weights[..., None] * rule.scores], axis=-1)
+    by_state = np.moveaxis(weights, 0, -1)
+    return [by_state @ np.moveaxis(P, 0, 1), dot_rows(by_state, r.T[:, None, :])], rests(P, r).all(axis=0)
+
+
+def _moved(new, old) -> float:
+    """Largest change of V and of the score-weighted Q, each relative to its largest entry; terms that cancel count too."""
+    V = np.abs(new.V - old.V).max() / max(np.abs(new.V).max(), np.finfo(float).tiny)
+    change = np.abs(new.score_weighted_Q - old.score_weighted_Q).max()
+    return max(V, change / max(np.abs(new.score_weighted_Q).max(), np.abs(new.V).max(), np.finfo(float).tiny))

@@ -1,0 +1,208 @@
+r"""Assertions for test suites: is this gradient the policy gradient, and if not, which known mistake does it look like?"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+
+from .arithmetic import EPS, as_array, canonical, join
+from .errors import UndefinedError
+from .mdp import MDP
+from .problem import Problem
+from .solution import policy_gradient, solve
+from .validation import bracket
+
+ALIKE = 1e-6     # relative distance below which a wrong gradient is taken for the known mistake it resembles
+
+
+def assert_policy_gradient(grad, mdp, policy, theta, *, rtol=None, atol=None) -> None:
+    """Raise ``AssertionError`` unless ``grad`` is :func:`pgtheory.policy_gradient` of this model, policy and theta.
+
+    Parameters
+    ----------
+    grad : theta's shape, or a function (mdp, policy, theta) -> theta's shape
+        Reward units per unit of theta. float32 is compared with the tolerance of float32.
+    mdp : MDP; policy : Policy; theta : policy.shape
+    rtol, atol : float, optional
+        The error of every entry may be atol + rtol * max |gradient|. Where neither is given the tolerance is derived: twice
+        the rounding error of one solve at this conditioning; 0 in exact arithmetic.
+
+    Raises
+    ------
+    AssertionError
+        With the relative error, the first entry that is furthest off, both values there, and the known mistake that
+        reproduces ``grad``: no 1/(1 - gamma), a flipped sign, states weighted without gamma^t (finite or stationary), the
+        advantage for Q in the direct parameterisation, a derivative in w where it is w d/dw, a transpose, a constant factor.
+    InvalidPolicyError, NotExactError, UndefinedError
+        Where the policy gradient itself cannot be had, or floats are compared with exact numbers and no tolerance is given.
+
+    Notes
+    -----
+    The state weights are those of Sutton, McAllester, Singh, Mansour, NIPS 2000, theorem 1, start-state formulation; what
+    dropping gamma^t does is in Thomas, *Bias in natural actor-critic algorithms*, ICML 2014.
+
+    Examples
+    --------
+    >>> import numpy as np, pgtheory as pg
+    >>> mdp, policy, theta = pg.models.load("start-matters"), pg.SoftmaxPolicy(2, 2), np.zeros((2, 2))
+    >>> right = pg.policy_gradient(mdp, policy, theta)
+    >>> pg.testing.assert_policy_gradient(right, mdp, policy, theta)
+    >>> try:
+    ...     pg.testing.assert_policy_gradient(0.1 * right, mdp, policy, theta)
+    ... except AssertionError as error:
+    ...     print(*str(error).split("; ")[1:], sep="\\n")
+    furthest off at [1, 0], which is 0.4090909091 and should be 4.090909091
+    looks as if the factor 1/(1 - gamma) were missing
+    """
+    problem = Problem(mdp, policy, theta)
+    if callable(grad):
+        grad = grad(mdp, policy, problem.theta)
+    expected = policy_gradient(mdp, policy, problem.theta)
+    given = _as_gradient(grad, expected.shape)
+    if rtol is None and atol is None:
+        join(problem.arithmetic, as_array(given)[1])
+        if problem.exact:
+            return _assert_equal(problem, given, expected)
+    tolerance = _tolerance(problem, given, expected, rtol, atol)
+    error = np.abs(_floats(given) - _floats(expected))
+    if not error.max() <= tolerance:
+        raise AssertionError(_message(problem, given, expected, error, tolerance))
+    return None
+
+
+def _assert_equal(problem, given, expected) -> None:
+    """Exact numbers and symbols are equal or they are not."""
+    given, expected = canonical(given, expected)
+    wrong = np.array(given != expected, dtype=bool)
+    if wrong.any() and problem.arithmetic.symbolic:
+        raise AssertionError(f"not the policy gradient: {_entry(given, expected, np.argmax(wrong))}")
+    if wrong.any():
+        error = np.abs(_floats(given - expected))
+        raise AssertionError(_message(problem, given, expected, error if error.any() else wrong, 0.0))
+
+
+def _as_gradient(grad, shape):
+    given, _ = as_array(grad, "the gradient")
+    if given.shape != shape:
+        hint = ": it looks transposed" if given.shape == shape[::-1] else ""
+        raise AssertionError(f"not the policy gradient: its shape is {given.shape}, that of theta is {shape}{hint}")
+    bad = ~np.isfinite(given) if given.dtype.kind in "fc" else np.zeros(shape, dtype=bool)
+    if bad.any():
+        index = np.unravel_index(int(np.argmax(bad)), shape)
+        raise AssertionError(f"not the policy gradient: it is {given[index]} at {_place(index)}")
+    if given.dtype.kind == "c":
+        raise AssertionError("not the policy gradient: it is complex; a complex step ends in Im f / h")
+    source = getattr(grad, "dtype", None)
+    return given.astype(source) if source in (np.dtype(np.float32), np.dtype(np.float16)) else given
+
+
+def _tolerance(problem, given, expected, rtol, atol) -> float:
+    if rtol is None and atol is None:
+        unit = float(np.finfo(given.dtype).eps) / EPS if given.dtype.kind == "f" else 1.0
+        return 2 * unit * problem.unit * problem.gradient_scale
+    return float(atol or 0.0) + float(rtol or 0.0) * float(np.abs(_floats(expected)).max())
+
+
+def _floats(array):
+    return np.asarray(array, dtype=float)
+
+
+def _place(index) -> str:
+    return bracket(tuple(int(i) for i in index)) or "[]"
+
+
+def _entry(given, expected, flat) -> str:
+    index = np.unravel_index(int(flat), expected.shape)
+    is_, should_be = (format(x, ".10g") if isinstance(x, np.floating) else str(x) for x in (given[index], expected[index]))
+    return f"furthest off at {_place(index)}, which is {is_} and should be {should_be}"
+
+
+def _message(problem, given, expected, error, tolerance) -> str:
+    scale = float(np.abs(_floats(expected)).max())
+    size = (f"relative error {error.max() / scale:.2g}, tolerance {tolerance / scale:.2g}" if scale > 0
+            else f"error {error.max():.2g} where the gradient is 0, tolerance {tolerance:.2g}")
+    found = _diagnosis(problem, _floats(given), _floats(expected), tolerance)
+    return (f"not the policy gradient: {size}; {_entry(given, expected, np.argmax(error))}"
+            + (f"; looks as if {' or '.join(found)}" if found else ""))
+
+
+# ------------------------------------------------------------------------------------------------ known mistakes
+
+
+def _diagnosis(problem, given, expected, tolerance) -> list[str]:
+    """The known mistakes that reproduce ``given`` and can be told from the truth; else the constant factor, if it is one."""
+    found = []
+    for words, mistake in MISTAKES.items():
+        wrong = mistake(problem, expected)
+        if wrong is not None and _alike(given, wrong, tolerance) and not _alike(wrong, expected, tolerance):
+            found.append(words)
+    factor = float((given * expected).sum() / (expected * expected).sum()) if expected.any() else 0.0
+    if not found and factor and _alike(given, factor * expected, tolerance):
+        found.append(f"it were {factor:.4g} times the gradient")
+    return found
+
+
+def _alike(a, b, tolerance) -> bool:
+    return bool(np.abs(a - b).max() <= max(tolerance, ALIKE * np.abs(b).max()))
+
+
+def _along(problem, visits, Q):
+    """The theorem's right side with other state weights or another Q."""
+    return problem.policy.pullback(_floats(problem.theta), visits[:, None] * Q)
+
+
+def _without_constant(problem, expected):
+    return expected * (1 - float(problem.gamma)) if problem.gamma != 1 else None
+
+
+def _undiscounted_visits(problem, expected):
+    mdp = problem.solution.mdp
+    try:
+        visits = solve(MDP(mdp.P, mdp.R, 1, mdp.rho), problem.pi).d
+    except UndefinedError:
+        return None
+    return _along(problem, _floats(visits), _floats(problem.solution.Q))
+
+
+def _stationary(problem):
+    """(S,) the stationary distribution of P_pi, or None where there are several."""
+    P_pi = problem.solution.P_pi
+    P_pi = _floats(P_pi.toarray() if scipy.sparse.issparse(P_pi) else P_pi)
+    S = P_pi.shape[0]
+    system = np.vstack([P_pi.T - np.eye(S), np.ones(S)])
+    weights, _, rank, _ = np.linalg.lstsq(system, np.append(np.zeros(S), 1.0), rcond=1e-12)
+    return weights if rank == S else None
+
+
+def _stationary_weights(problem, expected):
+    weights = _stationary(problem)
+    return None if weights is None else _along(problem, weights, _floats(problem.solution.Q))
+
+
+def _scaled_stationary_weights(problem, expected):
+    plain = _stationary_weights(problem, expected)
+    return None if plain is None or problem.gamma == 1 else plain / (1 - float(problem.gamma))
+
+
+def _advantage(problem, expected):
+    return _along(problem, _floats(problem.solution.d), _floats(problem.solution.A))
+
+
+def _ordinary_derivative(problem, expected):
+    return expected / _floats(problem.theta) if problem.policy.logarithmic else None
+
+
+def _transposed(problem, expected):
+    return expected.T if expected.T.shape == expected.shape else None
+
+
+MISTAKES = {
+    "the factor 1/(1 - gamma) were missing": _without_constant,
+    "its sign were flipped": lambda problem, expected: -expected,
+    "gamma^t were dropped from the state weights (undiscounted visits)": _undiscounted_visits,
+    "gamma^t were dropped from the state weights (stationary distribution)": _stationary_weights,
+    "gamma^t were dropped from the state weights (stationary distribution over 1 - gamma)": _scaled_stationary_weights,
+    "the advantage stood for Q, off the simplex": _advantage,
+    "it were the derivative in w, not w d/dw": _ordinary_derivative,
+    "it were transposed": _transposed,
+}
