@@ -36,6 +36,7 @@ from .dual import Dual
 from .errors import NotExactError, PGTheoryError, UndefinedError
 
 EPS = float(np.finfo(float).eps)
+LARGE = 1500   # states from which half a factorisation saves more than refinement costs
 
 
 @dataclass(frozen=True)
@@ -451,6 +452,59 @@ class DenseFactorization:
         return X
 
 
+class RefinedFactorization:
+    """LU of a large float64 matrix in single precision, at half the cost; solutions are refined to double precision.
+
+    Refinement ends where the residual does what it does after a float64 factorisation: a few eps of the solution. Where it
+    does not get there (conditioning beyond about 1e6) the float64 factorisation is made after all. The mathematics is that
+    of LAPACK's dsgesv; source: Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, section 12.1.
+    """
+
+    def __init__(self, M):
+        self._M, self._full = M, None
+        self._lu, self._pivots, info = lapack.sgetrf(M.astype(np.float32).T, overwrite_a=True)
+        if info > 0:
+            self._factor_in_full()
+
+    def solve(self, B, transpose=False):
+        """X (n, m) or (n,) with M X = B, or M^T X = B."""
+        if B.dtype.kind == "c":
+            return self.solve(B.real, transpose) + 1j * self.solve(B.imag, transpose)
+        X = self._refined(B, transpose) if self._full is None else None
+        if X is not None:
+            return X
+        if self._full is None:
+            self._factor_in_full()
+        return self._full.solve(B, transpose)
+
+    def _factor_in_full(self):
+        self._full = DenseFactorization(self._M)
+        self._M = self._lu = None
+
+    def _refined(self, B, transpose):
+        """The refined solution, or None where refinement stalls above rounding level."""
+        M = self._M.T if transpose else self._M
+        X, R, left = np.zeros_like(B), B, np.inf
+        while True:
+            X = X + self._roughly(R, transpose)
+            R = B - M @ X
+            before, left = left, np.max(_largest(R) / (_largest(X) + _largest(B)))
+            if left <= 4 * EPS:
+                return X
+            if not left < before / 4:
+                return X if left <= 64 * EPS else None
+
+    def _roughly(self, R, transpose):
+        scale = _largest(R)      # single precision has the digits, not the range
+        X, _ = lapack.sgetrs(self._lu, self._pivots, (R / scale).astype(np.float32), trans=0 if transpose else 1)
+        return scale * X.astype(float)
+
+
+def _largest(B):
+    """The largest absolute value of each column, at least the smallest normal float."""
+    return np.maximum(np.abs(B).max(axis=0), np.finfo(float).tiny)
+
+
 class BatchFactorization:
     """A stack (..., n, n) of small float or complex matrices; B is (..., n)."""
 
@@ -583,7 +637,9 @@ def factorize(M, arithmetic: Arithmetic):
         if M.ndim > 2:
             return _ExactBatch(M, arithmetic)
         return DualFactorization(M) if arithmetic.name == "dual" else ExactFactorization(M, arithmetic)
-    return BatchFactorization(M) if M.ndim > 2 else DenseFactorization(M)
+    if M.ndim > 2:
+        return BatchFactorization(M)
+    return RefinedFactorization(M) if M.dtype == float and len(M) >= LARGE else DenseFactorization(M)
 
 
 class _ExactBatch:
@@ -607,18 +663,9 @@ def plus_identity(A):
     return A
 
 
-# numpy reduces the last axis row by row, which is slow where rows are as short as a list of actions.
-
-
 def dot_rows(x, y):
-    """(...) : sum over the last axis of x y, without conjugation; any arithmetic."""
+    """(...) : sum over the last axis of x y, without conjugation; any arithmetic, and fast where rows are short."""
     return np.vecdot(x, y) if x.dtype.kind == "f" else np.einsum("...a,...a->...", x, y)
-
-
-def largest_in_rows(x):
-    """(..., 1) : the largest real part of each row of a float or complex array."""
-    columns = np.ascontiguousarray(x.real.reshape(-1, x.shape[-1]).T)
-    return columns.max(axis=0).reshape(x.shape[:-1] + (1,))
 
 
 def canonical(*arrays):

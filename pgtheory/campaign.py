@@ -10,6 +10,7 @@ import sys
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def run(model: str | None, *, slugs, gamma, seed, samples, strict, format, outpu
     if output is not None:
         require_writable(output)
     problems = [(name, load(name, gamma, exact)) for name, exact in (BUILT_IN if model is None else [(model, False)])]
-    settings = {"theorems": slugs, "rng": seed} | ({} if samples is None else {"samples": samples})
+    settings: dict[str, Any] = {"theorems": slugs, "rng": seed} | ({} if samples is None else {"samples": samples})
     show = format == "text" and output is None
     reports: list[Report] = []
     try:
@@ -56,7 +57,14 @@ def run(model: str | None, *, slugs, gamma, seed, samples, strict, format, outpu
 
 
 def load(name: str, gamma=None, exact: bool = False) -> MDP:
-    """The model of this name: built in, gym:ENV_ID, or a file; its discount replaced by ``gamma`` (a Fraction), if given."""
+    """The model of this name: built in, gym:ENV_ID, or a file; its discount replaced by ``gamma`` (a Fraction), if given.
+
+    Raises :class:`PGTheoryError` where there is none, with the names that come close.
+
+    >>> from pgtheory.campaign import load
+    >>> load("short-corridor", gamma=Fraction(1, 2))
+    MDP(n_states=4, n_actions=2, gamma=0.5, float64)
+    """
     from . import models
 
     if name.startswith(GYM):
@@ -79,7 +87,12 @@ def _unknown(name, names) -> PGTheoryError:
 
 
 def parameters(mdp: MDP, seed: int):
-    """(policy, theta): a softmax with standard normal logits, or with weights 1 to 5 where the model is exact."""
+    """(policy, theta): a softmax with standard normal logits, or with weights 1 to 5 where the model is exact.
+
+    >>> from pgtheory.campaign import load, parameters
+    >>> parameters(load("start-matters", exact=True), seed=0)[0]
+    SoftmaxPolicy(2, 2, weights=True)
+    """
     rng, shape = np.random.default_rng([seed, 1]), (mdp.n_states, mdp.n_actions)
     if not mdp.arithmetic.exact:
         return SoftmaxPolicy(*shape), rng.standard_normal(shape)
@@ -87,9 +100,10 @@ def parameters(mdp: MDP, seed: int):
 
 
 def _verified(name, mdp, settings, title) -> Report:
+    policy, theta = parameters(mdp, settings["rng"])
     try:
         with _progress(title) as progress:
-            report = verify(mdp, *parameters(mdp, settings["rng"]), progress=progress, **settings)
+            report = verify(mdp, policy, theta, progress=progress, **settings)
     except PGTheoryError as error:
         raise PGTheoryError(f"{name}: {error}") from error
     return dataclasses.replace(report, model=f"{name}: {report.model}")
@@ -141,7 +155,12 @@ def _deliver(reports, unfinished, format, output) -> None:
 
 
 def document(reports, format: str, unfinished=()) -> str:
-    """All reports as one text, JSON or HTML document, which says so where some models were not finished."""
+    """All reports as one text, JSON or HTML document, which says so where some models were not finished.
+
+    >>> from pgtheory.campaign import document
+    >>> print(document([Report(())], "text", unfinished=["two-rooms"]).splitlines()[-1])
+    Interrupted; not finished: two-rooms
+    """
     note = f"Interrupted; not finished: {', '.join(unfinished)}" if unfinished else ""
     if format == "html":
         from .report.html import as_html
@@ -168,6 +187,6 @@ def _code(reports, unfinished, strict, output) -> int:
         where = f"in {output}" if output else "on standard output"
         print(f"pgtheory: interrupted: {done}, their reports are {where}; not finished: {', '.join(unfinished)}",
               file=sys.stderr)
-        return 130
+        return 130   # what a shell reports for Ctrl-C
     failed = not all(report.passed for report in reports)
     return int(failed or (strict and any(report.count("INCONCLUSIVE") for report in reports)))

@@ -1,7 +1,8 @@
-"""The transitions of positive probability, as one list in the arithmetic of the model: what enumeration and moments walk along.
-"""
+"""The transitions of positive probability as one list, in the arithmetic of the model."""
 
 from __future__ import annotations
+
+from copy import copy
 
 import numpy as np
 import scipy.sparse
@@ -26,6 +27,13 @@ class Edges:
         self.n_states, self.n_actions = mdp.n_states, mdp.n_actions
         self.state, self.action, self.next_state, self.probability = _nonzeros(mdp)
         self.reward = reward_of(mdp, self.state, self.action, self.next_state)
+
+    def keep(self, mask) -> Edges:
+        """The transitions marked in ``mask`` (E,)."""
+        kept = copy(self)
+        for name in ("state", "action", "next_state", "probability", "reward"):
+            setattr(kept, name, getattr(self, name)[mask])
+        return kept
 
     @property
     def cell(self):

@@ -13,7 +13,13 @@ INDENT = "    "
 
 
 def list_models(as_json: bool = False) -> int:
-    """Print name, S, A, gamma, title and source of every built-in model; returns the exit code 0."""
+    """Print name, S, A, gamma, title and source of every built-in model; returns the exit code 0.
+
+    >>> list_models()   # doctest: +ELLIPSIS
+    name             S  A  gamma
+    bandit           2  2      1
+    ...
+    """
     from . import models
 
     entries = []
@@ -26,7 +32,13 @@ def list_models(as_json: bool = False) -> int:
 
 
 def list_theorems(as_json: bool = False) -> int:
-    """Print slug, title, source and proof of every claim; returns the exit code 0."""
+    """Print slug, title, source and proof of every claim; returns the exit code 0.
+
+    >>> list_theorems()   # doctest: +ELLIPSIS
+    bellman
+        Bellman equations of a policy
+    ...
+    """
     from .checks.catalogue import theorems
 
     entries = [{"slug": t.slug, "title": t.title, "source": t.source, "proof": t.proof} for t in theorems.values()]

@@ -27,8 +27,8 @@ def bits(mdp):
     """Everything that a model is, to the last bit."""
     def dense(array):
         if scipy.sparse.issparse(array):
-            coordinates = array.tocoo()
-            return "sparse", array.shape, [dense(x) for x in (coordinates.row.astype(int), coordinates.col.astype(int), array.data)]
+            rows, columns = (x.astype(int) for x in array.tocoo().coords)
+            return "sparse", array.shape, [dense(x) for x in (rows, columns, array.data)]
         return array.shape, array.tolist() if array.dtype == object else (array.dtype.str, array.tobytes())
     gamma = mdp.gamma if isinstance(mdp.gamma, Fraction) else float(mdp.gamma).hex()
     return mdp.arithmetic.name, mdp.n_actions, gamma, *(dense(x) for x in (mdp.P, mdp.R, mdp.rho))
@@ -64,7 +64,7 @@ def exact_models(draw):
     S, A = draw(st.integers(1, 3)), draw(st.integers(1, 2))
     weights = np.array(draw(st.lists(st.integers(0, 10**30), min_size=S * A * S, max_size=S * A * S)), dtype=object)
     weights = weights.reshape(S, A, S) + 1
-    P = np.array([Fraction(int(x), int(t)) for row in weights.reshape(-1, S) for t in [row.sum()] for x in row], dtype=object)
+    P = np.array([Fraction(x, sum(row)) for row in weights.reshape(-1, S).tolist() for x in row], dtype=object)
     R = draw(st.lists(st.fractions() | st.integers(-5, 5), min_size=S, max_size=S))
     return pg.MDP(P.reshape(S, A, S), R, draw(st.fractions(0, 1)), draw(st.integers(0, S - 1)))
 

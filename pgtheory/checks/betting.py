@@ -88,7 +88,7 @@ def log_mean_exp(x, axes):
 def quadratic_loss(c):
     """The least psi with log(1 + x) >= x - psi x^2 for all x >= -c, from 1/2 at c = 0 upward; c < 1.
 
-    It is (-log(1 - c) - c) / c^2 (Fan, Grama, Liu 2015, lemma 4.1), taken at 1e-4 for smaller c, where that would cancel.
+    It is (-log(1 - c) - c) / c^2 (Fan, Grama, Liu 2015), taken at 1e-4 for smaller c, where that would cancel.
 
     >>> quadratic_loss(0.5).round(6)
     np.float64(0.772589)

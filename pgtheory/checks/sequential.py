@@ -14,7 +14,7 @@ so a grid of stakes needs no tuning.
 - **INCONCLUSIVE** at the end of the budget. Nothing passes for want of evidence.
 
 Sources: Ville 1939, *Etude critique de la notion de collectif*; Waudby-Smith & Ramdas 2024, *Estimating means of bounded
-random variables by betting*, JRSS B 86 (section 4: the wealth process); Berger 1982, *Multiparameter hypothesis testing and
+random variables by betting*, JRSS B 86; Berger 1982, *Multiparameter hypothesis testing and
 acceptance sampling*, Technometrics 24 (intersection-union); Fan, Grama, Liu 2015, *Exponential inequalities for martingales
 with applications*, Electronic J. Probab. 20 (the quadratic bound behind ``resolution``).
 """

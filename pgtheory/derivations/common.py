@@ -44,7 +44,7 @@ STATE_LAWS = Line(
     because="a walk of t steps has the product of its probabilities; adding up over the actions and the states between is "
             "the t-th power of P_pi, whose entries are sum_a pi(a|s) P(s'|s,a)",
     left=Setting.walked_laws,
-    right=lambda setting: setting.state_laws(len(setting.walks) - 1),
+    right=lambda it: it.state_laws(len(it.walks) - 1),
     axes=("t", "s", "x"),
     scale=unit,
 )
@@ -63,8 +63,8 @@ def vanishing_remainder(setting) -> Line:
         because = "the probabilities are not negative and sum to 1, and gamma^k tends to 0; this is the only limit of the "\
                   "proof, and no derivative stands under it"
     return Line(
-        title=f"The remainder vanishes (k = {setting.k})", statement=statement, because=because,
-        left=lambda setting: abs(setting.remainder(setting.k)),
-        right=lambda setting: np.broadcast_to(abs(setting.grad("V").value).max(axis=0) * setting.contraction(),
-                                              setting.grad("V").value.shape),
+        title="The remainder vanishes", statement=statement, because=because,
+        left=lambda it: abs(it.remainder(it.k)),
+        right=lambda it: np.broadcast_to(abs(it.grad("V").value).max(axis=0) * it.contraction(),
+                                              it.grad("V").value.shape),
         axes=("s", "theta"), scale=gradient, relation=AT_MOST)

@@ -14,6 +14,7 @@ from ..report.style import SCOPED
 from ..report.text import paragraph
 from ..report.typeset import mathml
 from ..report.words import WIDTH, small
+from ..validation import bracket
 from .line import EQUAL
 
 LONGEST = 24       # characters of a number that is printed in full
@@ -84,7 +85,9 @@ def _telling(step) -> tuple:
 
 
 def _place(step, index) -> str:
-    return ", ".join(f"{'component' if name == 'theta' else name} {i}" for name, i in zip(step.axes, index, strict=False))
+    """"s = 1, theta[1, 0]"; nothing for a single number."""
+    return ", ".join(f"theta{bracket(tuple(map(int, np.unravel_index(i, step.theta_shape))))}" if name == "theta"
+                     else f"{name} = {i}" for name, i in zip(step.axes, index, strict=False))
 
 
 def _agreement(step) -> str:
@@ -95,8 +98,7 @@ def _agreement(step) -> str:
         return f"off by {small(step.error)}, allowed {small(step.bound)}"
     if step.relation != EQUAL:
         return f"so in {entries}"
-    return f"equal in {entries}" if step.bound == 0 else (
-        f"{entries} within {small(step.error)}, allowed {small(step.bound)}")
+    return f"equal in {entries}" if step.bound == 0 else f"{entries} within {small(step.error)}, allowed {small(step.bound)}"
 
 
 def number(x) -> str:
@@ -127,7 +129,8 @@ def _html(proof) -> Iterator[str]:
     yield f"<ul>{''.join(f'<li>{escape(h)}</li>' for h in proof.hypotheses)}</ul>"
     yield f'<p class="quiet">{escape(proof.source)}</p><p>{escape(proof.model)}, {escape(proof.policy)}</p>'
     for step in proof.steps:
-        yield (f'<h3>{step.number}. {escape(step.title)} <span class="badge {step.verdict.lower()}">{step.verdict}</span></h3>'
+        badge = f'<span class="badge {step.verdict.lower()}">{step.verdict}</span>'
+        yield (f'<h3>{step.number}. {escape(step.title)} {badge}</h3>'
                f'<div class="statement">{mathml(step.statement)}</div><p>{escape(step.because)}.</p>')
         array = _array(step)
         if array:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from ..checks.catalogue import theorems
 from ..errors import PGTheoryError
 from . import bellman, occupancy, recursion, score_function, stochastic, unrolling
+from .display import number
 from .instance import instance
 from .line import EQUAL, check
 from .proof import Proof
 
-DERIVATIONS = {module.CLAIM.slug: module for module in (bellman, recursion, unrolling, occupancy, stochastic, score_function)}
+MOST_PARAMETERS = 12   # that are printed
+
+DERIVATIONS = {"bellman": bellman, "recursion": recursion, "unrolling": unrolling, "occupancy": occupancy,
+               "stochastic": stochastic, "score-function": score_function}
 
 
 def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
@@ -49,8 +53,8 @@ def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
     2 One more step (Chapman-Kolmogorov) PASS
     3 Substitution 1: the remainder after 0 steps PASS
     4 Substitution 2: the remainder after 1 step PASS
-    5 Unrolled (k = 2) PASS
-    6 The remainder vanishes (k = 2) PASS
+    5 Unrolled k times PASS
+    6 The remainder vanishes PASS
     >>> print(str(proof).splitlines()[-1])
     argument for every model: proofs/unrolling.md
     """
@@ -64,4 +68,15 @@ def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
         found = [line for line in found if line.relation == EQUAL]
     steps = tuple(check(line, setting, number) for number, line in enumerate(found, 1))
     return Proof(theorem.slug, theorem.title, theorem.statement, theorem.hypotheses, theorem.source, theorem.proof,
-                 repr(setting.problem.mdp), repr(setting.problem.policy), setting.exact, steps, tuple(skipped))
+                 repr(setting.problem.mdp), _in_words(setting.problem), setting.exact, steps, tuple(skipped))
+
+
+def _in_words(problem) -> str:
+    """The policy, with its parameters where they are few."""
+    if problem.theta.size > MOST_PARAMETERS:
+        return repr(problem.policy)
+    return f"{problem.policy!r} at theta = {_listed(problem.theta)}"
+
+
+def _listed(theta) -> str:
+    return f"[{', '.join(number(x) if theta.ndim == 1 else _listed(x) for x in theta)}]"

@@ -6,7 +6,7 @@ V = (12/5, 3), d = (47/40, 33/40), J = 51/20.
 
 from __future__ import annotations
 
-from fractions import Fraction as F
+from fractions import Fraction
 
 import numpy as np
 
@@ -26,12 +26,13 @@ def running_example() -> MDP:
 
     >>> from pgtheory.derivations.instance import running_example
     >>> import pgtheory as pg
-    >>> from fractions import Fraction as F
+    >>> from fractions import Fraction
     >>> pg.solve(running_example(), [[F(1, 3), F(2, 3)], [F(2, 3), F(1, 3)]]).V
     array([Fraction(12, 5), Fraction(3, 1)], dtype=object)
     """
-    return MDP(P=[[[F(1, 2), F(1, 2)], [F(1, 4), F(3, 4)]], [[F(1, 3), F(2, 3)], [F(1), F(0)]]],
-               R=[[[1, 0], [2, 1]], [[0, 3], [1, 0]]], gamma=F(1, 2), rho=[F(3, 4), F(1, 4)])
+    half, third, quarter = Fraction(1, 2), Fraction(1, 3), Fraction(1, 4)
+    return MDP(P=[[[half, half], [quarter, 3 * quarter]], [[third, 2 * third], [1, 0]]],
+               R=[[[1, 0], [2, 1]], [[0, 3], [1, 0]]], gamma=half, rho=[3 * quarter, quarter])
 
 
 def instance(model=None, policy=None, theta=None, k=3) -> Setting:
@@ -58,7 +59,7 @@ def _completed(model, policy, theta):
     """A softmax policy where none is given, in the arithmetic of the model; its weights cycle through 1, ..., A."""
     if policy is not None:
         if theta is None:
-            raise PGTheoryError(f"theta is missing: {policy!r} needs its parameters, as in prove(slug, model, policy, theta)")
+            raise PGTheoryError(f"theta is missing: {policy!r} needs parameters, as in prove(slug, model, policy, theta)")
         return policy, theta
     S, A = model.n_states, model.n_actions
     exact = model.arithmetic.exact or model.arithmetic.name == "integer"
@@ -66,5 +67,5 @@ def _completed(model, policy, theta):
         return SoftmaxPolicy(S, A, weights=exact), theta
     weights = 1 + (np.arange(S)[:, None] + np.arange(A)) % A
     if exact:
-        return SoftmaxPolicy(S, A, weights=True), [[F(int(w)) for w in row] for row in weights]
+        return SoftmaxPolicy(S, A, weights=True), [[Fraction(int(w)) for w in row] for row in weights]
     return SoftmaxPolicy(S, A), np.log(weights)

@@ -46,7 +46,8 @@ class Step:
     """A line, checked on one instance.
 
     number : its place in the proof, from 1
-    title, statement (LaTeX), because, axes, relation : as the line says
+    title, statement (LaTeX), because, relation : as the line says
+    axes : names of the indices of both sides; theta_shape unravels the one called "theta"
     lhs, rhs : arrays of one shape, in the arithmetic of the instance
     error : largest absolute difference (for "<=", largest excess of the left side); NaN for symbols
     bound : what the error may be: 0 in exact arithmetic, the rounding of both sides otherwise
@@ -63,6 +64,7 @@ class Step:
     statement: str
     because: str
     axes: tuple[str, ...]
+    theta_shape: tuple[int, ...]
     relation: str
     lhs: np.ndarray
     rhs: np.ndarray
@@ -81,19 +83,24 @@ def check(line: Line, setting, number: int = 1) -> Step:
     The bound is the error that each side reports plus (k + 1) times the rounding of one solve and its products, relative to
     the scale of the line: no side multiplies by P_pi more than k + 1 times after its solve.
     """
-    left, right = _side(line.left(setting)), _side(line.right(setting))
-    lhs, rhs = canonical(np.asarray(left.value), np.asarray(right.value))
-    if lhs.shape != rhs.shape:
-        raise PGTheoryError(f"the sides of the line {line.title!r} have shapes {lhs.shape} and {rhs.shape}")
-    if setting.exact:
-        bound = scale = 0.0
-    else:
-        scale = float(line.scale(setting))
-        bound = float(left.error + right.error + (setting.k + 1) * setting.problem.unit * scale)
-    equal = setting.exact and line.relation == EQUAL and bool(np.all(lhs == rhs))
-    error = 0.0 if equal else _excess(lhs, rhs, line.relation)
-    verdict = FAIL if not (equal or error <= bound) else INCONCLUSIVE if bound > RESOLUTION * scale else PASS
-    return Step(number, line.title, line.statement, line.because, line.axes, line.relation, lhs, rhs, error, bound, verdict)
+    with np.errstate(all="ignore"):   # what overflows has no finite bound, and is not called a PASS
+        left, right = _side(line.left(setting)), _side(line.right(setting))
+        lhs, rhs = canonical(np.asarray(left.value), np.asarray(right.value))
+        if lhs.shape != rhs.shape:
+            raise PGTheoryError(f"the sides of the line {line.title!r} have shapes {lhs.shape} and {rhs.shape}")
+        scale = 0.0 if setting.exact else float(line.scale(setting))
+        bound = 0.0 if setting.exact else float(left.error + right.error + (setting.k + 1) * setting.problem.unit * scale)
+        equal = setting.exact and line.relation == EQUAL and bool(np.all(lhs == rhs))
+        error = 0.0 if equal else _excess(lhs, rhs, line.relation)
+    return Step(number, line.title, line.statement, line.because, line.axes, setting.problem.theta.shape, line.relation,
+                lhs, rhs, error, bound, _verdict(equal or error <= bound, bound, scale))
+
+
+def _verdict(holds, bound, scale) -> str:
+    """A bound that is wide against the scale, or not finite, tells nothing apart; beyond a finite bound is a FAIL."""
+    if np.isfinite(bound) and not holds:
+        return FAIL
+    return PASS if np.isfinite(bound) and bound <= RESOLUTION * scale else INCONCLUSIVE
 
 
 def _side(value: Any) -> Left:

@@ -28,18 +28,18 @@ def lines(setting) -> list[Line]:
         STATE_LAWS,
         Line("Each law is a distribution", r"\sum_x \Pr(s \to x, t, \pi) = 1",
              "every walk ends somewhere: the rows of P_pi sum to 1, so those of its powers do",
-             lambda setting: setting.state_laws(setting.k).sum(axis=2),
-             lambda setting: setting.filled((setting.k + 1, setting.S), 1), ("t", "s"), unit),
-        Line(f"What k = {setting.k} terms leave out",
-             r"d^\pi(x) - \sum_{t<k} \gamma^t \Pr(s_0 \to x, t, \pi) = \left( \rho^\top (\gamma P_\pi)^k (I - \gamma P_\pi)^{-1} "
-             r"\right)(x)",
+             lambda it: it.state_laws(it.k).sum(axis=2),
+             lambda it: it.filled((it.k + 1, it.S), 1), ("t", "s"), unit),
+        Line("What the first k terms leave out",
+             r"d^\pi(x) - \sum_{t<k} \gamma^t \Pr(s_0 \to x, t, \pi) "
+             r"= \left( \rho^\top (\gamma P_\pi)^k (I - \gamma P_\pi)^{-1} \right)(x)",
              "multiply out: the sum of the first k powers times I - gamma P_pi is I - (gamma P_pi)^k",
-             lambda setting: setting.solution.d - partial_visits(setting, setting.k), _tail, ("x",), visits),
+             lambda it: it.solution.d - partial_visits(it, it.k), _tail, ("x",), visits),
         *(_ending(setting) if setting.gamma == 1 else _discounted()),
         Line("Visits weigh rewards", r"J = \sum_s \rho(s) V^\pi(s) = \sum_x d^\pi(x) r_\pi(x)",
              "both are rho^T (I - gamma P_pi)^{-1} r_pi, solved from the right or from the left",
-             lambda setting: (setting.solution.mdp.rho * setting.solution.V).sum(keepdims=True),
-             lambda setting: (setting.solution.d * setting.r_pi).sum(keepdims=True), (), value),
+             lambda it: (it.solution.mdp.rho * it.solution.V).sum(keepdims=True),
+             lambda it: (it.solution.d * it.r_pi).sum(keepdims=True), (), value),
     ]
 
 
@@ -49,24 +49,24 @@ def _discounted():
         Line("The series converges", r"\sum_x \left( d^\pi(x) - \sum_{t<k} \gamma^t \Pr(s_0 \to x, t, \pi) \right) "
              r"= \frac{\gamma^k}{1-\gamma}",
              "each law sums to 1, so the tail is the geometric series from k on, which tends to 0",
-             lambda setting: (setting.solution.d - partial_visits(setting, setting.k)).sum(keepdims=True),
-             lambda setting: setting.discounts(setting.k + 1)[-1:] / (setting.number(1) - setting.gamma), (), visits),
+             lambda it: (it.solution.d - partial_visits(it, it.k)).sum(keepdims=True),
+             lambda it: it.discounts(it.k + 1)[-1:] / (it.number(1) - it.gamma), (), visits),
         Line("Flow", r"d^\pi(x) = \rho(x) + \gamma \sum_y d^\pi(y) \sum_a \pi(a|y) P(x|y,a)",
              "the term t = 0 is rho, the others are one step after the term before; the right side is the claim's code",
-             lambda setting: setting.solution.d, claimed(CLAIM, "flow: d = rho + gamma P_pi^T d"), ("x",), visits),
+             lambda it: it.solution.d, claimed(CLAIM, "flow: d = rho + gamma P_pi^T d"), ("x",), visits),
         Line("The sum of d", r"\sum_x d^\pi(x) = \frac{1}{1-\gamma}",
              "sum the flow over x: the sum is 1 plus gamma times itself",
-             lambda setting: setting.solution.d.sum(keepdims=True),
-             lambda setting: setting.filled(1, 1) / (setting.number(1) - setting.gamma), (), visits),
+             lambda it: it.solution.d.sum(keepdims=True),
+             lambda it: it.filled(1, 1) / (it.number(1) - it.gamma), (), visits),
         Line("D is not negative", r"0 \leq D^\pi(x) = (1-\gamma) d^\pi(x)", "every term of the series is at least 0",
-             lambda setting: setting.filled(setting.S, 0), lambda setting: setting.solution.D, ("x",), unit, AT_MOST),
+             lambda it: it.filled(it.S, 0), lambda it: it.solution.D, ("x",), unit, AT_MOST),
         Line("D sums to 1", r"\sum_x D^\pi(x) = 1", "by the sum of d",
-             lambda setting: setting.solution.D.sum(keepdims=True), lambda setting: setting.filled(1, 1), (), unit),
+             lambda it: it.solution.D.sum(keepdims=True), lambda it: it.filled(1, 1), (), unit),
         Line("D is the law at a geometric time", r"D^\pi(x) = (1-\gamma) \rho(x) + \gamma \sum_y D^\pi(y) P_\pi(y, x)",
              "stop before each step with probability 1 - gamma: either at once, in a state drawn from rho, or later",
-             lambda setting: setting.solution.D,
-             lambda setting: setting.solution.mdp.rho * (setting.number(1) - setting.gamma)
-             + (setting.solution.D @ setting.P_pi) * setting.gamma, ("x",), unit),
+             lambda it: it.solution.D,
+             lambda it: it.solution.mdp.rho * (it.number(1) - it.gamma)
+             + (it.solution.D @ it.P_pi) * it.gamma, ("x",), unit),
     ]
 
 
@@ -76,14 +76,15 @@ def _ending(setting):
         Line("The series converges", r"\sum_x \left( d^\pi(x) - \sum_{t<k} \Pr(s_0 \to x, t, \pi) \right) "
              r"\leq \max_y \Pr(y \text{ has not ended after } k) \sum_x d^\pi(x)",
              "episodes end, so the mass that is still under way vanishes; d counts states that are not terminal",
-             lambda setting: (setting.solution.d - partial_visits(setting, setting.k)).sum(keepdims=True),
-             lambda setting: setting.solution.d.sum(keepdims=True) * setting.contraction(), (), visits, AT_MOST),
+             lambda it: (it.solution.d - partial_visits(it, it.k)).sum(keepdims=True),
+             lambda it: it.solution.d.sum(keepdims=True) * it.contraction(), (), visits, AT_MOST),
         Line("Flow", r"d^\pi(x) = \rho(x) + \sum_y d^\pi(y) \sum_a \pi(a|y) P(x|y,a), \qquad x \text{ not terminal}",
              "the term t = 0 is rho, the others are one step after the term before; the right side is the claim's code",
-             lambda setting: setting.solution.d[setting.alive], claimed(CLAIM, "flow: d = rho + P_pi^T d"), ("x",), visits),
-        Line("The sum of d is the mean episode length", r"\sum_x d^\pi(x) = \sum_s \rho(s) L(s), \qquad L = (I - P_\pi)^{-1} 1",
+             lambda it: it.solution.d[it.alive], claimed(CLAIM, "flow: d = rho + P_pi^T d"), ("x",), visits),
+        Line("The sum of d is the mean episode length",
+             r"\sum_x d^\pi(x) = \sum_s \rho(s) L(s), \qquad L = (I - P_\pi)^{-1} 1",
              "d counts the steps before the end, one by one; L solves L = 1 + P_pi L on the states that are not terminal",
-             lambda setting: setting.solution.d.sum(keepdims=True),
-             lambda setting: (setting.start * setting.solution.resolvent(setting.filled(setting.S, 1))).sum(keepdims=True),
+             lambda it: it.solution.d.sum(keepdims=True),
+             lambda it: (it.start * it.solution.resolvent(it.filled(it.S, 1))).sum(keepdims=True),
              (), visits),
     ]

@@ -48,16 +48,6 @@ def _cramer_right(setting):
     return out
 
 
-def _bellman_right(setting):
-    """Derivative of theta -> sum_a pi(a|s) Q(s, a) as one function, Q from the chain of pairs."""
-    policy, problem = setting.problem.policy, setting.problem
-
-    def mean(theta):
-        pi = policy.probabilities(theta)
-        return (pi * setting.pair_values(pi)).sum(axis=1)
-    return setting.derivative(mean, lambda: problem.value_scale * setting.A, lambda: problem.gradient_scale * setting.A)
-
-
 def _product_rule(setting):
     return ((setting.jacobian * setting.Q_of_pairs.value[:, :, None]).sum(axis=1)
             + (setting.grad("Q").value * setting.pi[:, :, None]).sum(axis=1))
@@ -76,8 +66,8 @@ def lines(setting) -> list[Line]:
     """Differentiability, the differentiated Bellman equation, product rule, grad Q, the recursion, its solution."""
     cramer = Line(
         "V is a rational function of pi (Cramer)",
-        r"V^\pi(s) \det(I - \gamma P_\pi) = \det \left( (I - \gamma P_\pi) \text{ with column } s \text{ replaced by } r_\pi "
-        r"\right)",
+        r"V^\pi(s) \det(I - \gamma P_\pi) "
+        r"= \det \left( (I - \gamma P_\pi) \text{ with column } s \text{ replaced by } r_\pi \right)",
         "the determinant is not 0, since I - gamma P_pi is invertible; so V is a quotient of polynomials in the entries of "
         "P_pi and r_pi, and differentiable where pi is",
         _cramer_left, _cramer_right, ("s",), gradient)
@@ -86,22 +76,22 @@ def lines(setting) -> list[Line]:
              r"\nabla V^\pi(s) = \nabla \left( \sum_a \pi(a|s) Q^\pi(s,a) \right)",
              "V = sum_a pi Q holds for every theta near this one, so both sides have one derivative; Q comes from the chain "
              "of pairs, V from the chain of states",
-             lambda setting: setting.grad("V"), _bellman_right, ("s", "theta"), _pairs),
+             lambda it: it.grad("V"), lambda it: it.grad("sum_a pi Q"), ("s", "theta"), _pairs),
         Line("Product rule",
              r"\nabla \left( \sum_a \pi(a|s) Q^\pi(s,a) \right) = \sum_a \nabla\pi(a|s) Q^\pi(s,a) "
              r"+ \sum_a \pi(a|s) \nabla Q^\pi(s,a)",
              "a finite sum of products of differentiable functions; grad pi by the policy's formula",
-             _bellman_right, _product_rule, ("s", "theta"), _pairs),
+             lambda it: it.grad("sum_a pi Q"), _product_rule, ("s", "theta"), _pairs),
         Line("Differentiate Q",
              r"\nabla Q^\pi(s,a) = \gamma \sum_{s'} P(s'|s,a) \nabla V^\pi(s')",
              "Q(s,a) = sum_s' P (R + gamma V), where P and R do not depend on theta",
-             lambda setting: setting.grad("Q"), _grad_Q_from_V, ("s", "a", "theta"), _pairs),
+             lambda it: it.grad("Q"), _grad_Q_from_V, ("s", "a", "theta"), _pairs),
         Line("The recursion", CLAIM.statement, "put the last line into the product rule; the right side is the claim's code",
-             lambda setting: setting.grad("V"), claimed(CLAIM, "one step"), ("s", "theta"), gradient),
+             lambda it: it.grad("V"), claimed(CLAIM, "one step"), ("s", "theta"), gradient),
         Line("The recursion, solved",
              r"\nabla V^\pi = (I - \gamma P_\pi)^{-1} \phi, \qquad \phi(s) := \sum_a \nabla\pi(a|s) Q^\pi(s,a)",
              "the recursion is a linear system in grad V with the invertible matrix of the Bellman equations",
-             lambda setting: setting.grad("V"), lambda setting: setting.solution.resolvent(setting.source),
+             lambda it: it.grad("V"), lambda it: it.solution.resolvent(it.source),
              ("s", "theta"), gradient),
     ]
 
@@ -110,5 +100,5 @@ def skipped(setting) -> list[tuple[str, str]]:
     """Why Cramer's rule is not compared."""
     if setting.exact and setting.S <= MOST_STATES:
         return []
-    return [("V is a rational function of pi (Cramer)", f"determinants are expanded in exact arithmetic, up to {MOST_STATES} "
-             "states")]
+    return [("V is a rational function of pi (Cramer)",
+             f"determinants are expanded in exact arithmetic, up to {MOST_STATES} states")]

@@ -182,19 +182,36 @@ class Setting:
         return analytic_route.is_analytic(self.problem)
 
     def grad(self, quantity: str) -> Left:
-        r"""The derivative of "pi" (S, A, n), "V" (S, n), "Q" (S, A, n), of the chain of pairs, or "J" (n,)."""
+        r"""Derivative of "pi" (S, A, n), "V" (S, n), "J" (n,), and of "Q" (S, A, n) and "sum_a pi Q" (S, n) of the pairs."""
         if quantity not in self._grads:
-            self._grads[quantity] = self._grad(quantity)
+            self._grads.update(self._differentiated(quantity))
         return self._grads[quantity]
 
-    def _grad(self, quantity):
-        problem = self.problem
+    def _differentiated(self, quantity) -> dict[str, Left]:
+        """The derivative asked for, and those that come with it."""
         if quantity == "pi":
-            return self.derivative(problem.policy.probabilities, slope=lambda: max(problem.slope_scale, 1.0))
-        functions = {"V": lambda pi: evaluate(problem.mdp, pi).V, "Q": self.pair_values, "J": self._visited_rewards}
-        found = self.derivative(lambda theta: functions[quantity](problem.policy.probabilities(theta)),
-                                lambda: problem.value_scale, lambda: problem.gradient_scale)
-        return Left(found.value, found.error * (self.A if quantity == "Q" else 1))
+            return {"pi": self.derivative(self.problem.policy.probabilities, slope=self.slope_size)}
+        if quantity == "V":
+            return {"V": self._through_pi(lambda pi: evaluate(self.problem.mdp, pi).V)}
+        if quantity == "J":
+            return {"J": self._through_pi(self._visited_rewards)}
+        both = self._through_pi(self._pairs_and_mean)
+        error = both.error * self.A   # the chain of pairs has S A states where the rounding unit counts S
+        return {"Q": Left(both.value[:, :-1], error), "sum_a pi Q": Left(both.value[:, -1], error)}
+
+    def slope_size(self) -> float:
+        """Size of derivatives of probabilities."""
+        return max(self.problem.slope_scale, 1.0)
+
+    def _through_pi(self, f) -> Left:
+        """Derivative of a function of the probabilities that has the size of V."""
+        return self.derivative(lambda theta: f(self.problem.policy.probabilities(theta)),
+                               lambda: self.problem.value_scale, lambda: self.problem.gradient_scale)
+
+    def _pairs_and_mean(self, pi):
+        """(S, A+1) Q from the chain of pairs, and behind it sum_a pi(a|s) Q(s, a)."""
+        Q = self.pair_values(pi)
+        return np.concatenate([Q, (pi * Q).sum(axis=1, keepdims=True)], axis=1)
 
     def _visited_rewards(self, pi):
         """() J as sum_x d(x) r_pi(x): the start vector pushed through the transposed system, V unknown."""

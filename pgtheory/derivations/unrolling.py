@@ -15,28 +15,29 @@ def substitution(t: int) -> Line:
 
     return Line(
         f"Substitution {t + 1}: the remainder after {t} step{'s' * (t != 1)}",
-        rf"\gamma^{{{t}}} \sum_x \Pr(s \to x, {t}, \pi) \nabla V^\pi(x) = \gamma^{{{t}}} \sum_x \Pr(s \to x, {t}, \pi) \phi(x) "
+        rf"\gamma^{{{t}}} \sum_x \Pr(s \to x, {t}, \pi) \nabla V^\pi(x) "
+        rf"= \gamma^{{{t}}} \sum_x \Pr(s \to x, {t}, \pi) \phi(x) "
         rf"+ \gamma^{{{t + 1}}} \sum_x \Pr(s \to x, {t + 1}, \pi) \nabla V^\pi(x)",
         "the recursion at x, averaged over the law of the state at time t" if t else
         "the recursion itself: with 0 steps the law sits on s; phi(x) is short for sum_a grad pi(a|x) Q(x,a)",
-        lambda setting: setting.remainder(t), right, ("s", "theta"), gradient)
+        lambda it: it.remainder(t), right, ("s", "theta"), gradient)
 
 
 def lines(setting) -> list[Line]:
     """The state laws and how they compose, one substitution a step, their sum, and the remainder."""
-    k = setting.k
     return [
         STATE_LAWS,
         Line("One more step (Chapman-Kolmogorov)",
              r"\Pr(s \to x, k+1, \pi) = \sum_y \Pr(s \to y, k, \pi) \sum_a \pi(a|y) P(x|y,a)",
              "split the walk at its last step; the left side splits it at its first",
-             lambda setting: setting.P_pi @ setting.state_laws(setting.k)[-1],
-             lambda setting: ((setting.state_laws(setting.k)[-1] @ (setting.P * setting.pi[:, :, None]).reshape(
-                 setting.S, -1)).reshape(setting.S, setting.A, setting.S)).sum(axis=1), ("s", "x"), unit),
-        *(substitution(t) for t in range(k)),
-        Line(f"Unrolled (k = {k})", CLAIM.statement,
-             "add up the substitutions: all remainders but the last cancel (induction on k); the right side is the claim's code",
-             lambda setting: setting.grad("V"),
-             lambda setting: unrolled(setting.problem, setting.k, setting.grad("V").value), ("s", "theta"), gradient),
+             lambda it: it.P_pi @ it.state_laws(it.k)[-1],
+             lambda it: ((it.state_laws(it.k)[-1] @ (it.P * it.pi[:, :, None]).reshape(
+                 it.S, -1)).reshape(it.S, it.A, it.S)).sum(axis=1), ("s", "x"), unit),
+        *(substitution(t) for t in range(setting.k)),
+        Line("Unrolled k times", CLAIM.statement,
+             "add up the substitutions: all remainders but the last cancel (induction on k); the right side is the claim's "
+             "code",
+             lambda it: it.grad("V"),
+             lambda it: unrolled(it.problem, it.k, it.grad("V").value), ("s", "theta"), gradient),
         vanishing_remainder(setting),
     ]

@@ -26,7 +26,7 @@ def from_mdptoolbox(P, R, gamma, rho) -> MDP:
     Raises
     ------
     InvalidMDPError
-        P or R of another shape, or one that pymdptoolbox would read in another way.
+        P or R of another shape, or what no MDP can have.
 
     Examples
     --------
@@ -36,15 +36,13 @@ def from_mdptoolbox(P, R, gamma, rho) -> MDP:
     >>> mdp.P[0, 1], mdp.r[0]
     (array([1., 0.]), array([0., 1.]))
     """
-    P = _matrices(P) or _action_last(P, "P")
-    sparse = isinstance(P, list)
-    A = len(P) if sparse else P.shape[1]
-    S = P[0].shape[0] if sparse else P.shape[0]
-    R = _rewards(R, S, A, sparse)
-    return MDP(P, R, gamma, rho)
+    matrices = _matrices(P)
+    sparse = matrices is not None
+    P = matrices if sparse else _action_last(P, "P")
+    return MDP(P, _rewards(R, sparse), gamma, rho)
 
 
-def _rewards(R, S, A, sparse):
+def _rewards(R, sparse):
     if scipy.sparse.issparse(R):
         raise InvalidMDPError(f"R is one sparse matrix of shape {R.shape}: pass R.toarray() where it is (S, A), or a "
                               "list of A sparse (S, S) matrices")
@@ -52,9 +50,6 @@ def _rewards(R, S, A, sparse):
     if matrices is not None:
         return matrices if sparse else np.stack([m.toarray() for m in matrices], axis=1)
     array = _array(R, "R")
-    if isinstance(R, (list, tuple)) and array.ndim < 3 and len(array) == S == A:
-        raise InvalidMDPError(f"R is a list of {A}, and there are {A} actions and {A} states: pymdptoolbox reads a list by "
-                              "action and an array by state; pass numpy.array(R) where it is by state")
     return array if array.ndim < 3 else _action_last(array, "R")
 
 

@@ -7,13 +7,15 @@ import re
 from html import escape
 from itertools import cycle
 from textwrap import shorten
+from typing import Any
 
 import numpy as np
 
 INK = "#010203"   # stands for the colour of the page's own text, which replaces it
 MEASURED = (("#3b82c4", "o"), ("#c2557a", "s"), ("#2f9e8f", "^"), ("#8d7bd1", "v"))   # legible on white and on black
 LEAST, TRUNCATION, ROUNDING = "#d9782d", "#7a9a3a", "#a06fb0"
-STYLE = {"svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans", "Arial"], "font.size": 9}
+STYLE: dict[Any, Any] = {"svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans", "Arial"],
+                         "font.size": 9}
 
 
 def error_figure(curves, ident: str, title: str = "finite differences") -> str:

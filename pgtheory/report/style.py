@@ -24,8 +24,8 @@ SCOPED = """
 .pgtheory .established { border-left: 4px solid #8888; padding: .3rem .8rem; margin: .8rem 0; }
 .pgtheory .established.passed { border-color: #2e8b57; }
 .pgtheory .established.failed { border-color: #c0392b; }
-.pgtheory .statement { display: flex; flex-wrap: wrap; gap: .4rem 2.5rem; justify-content: center; padding: .3rem 0;
-  font-size: 1.15rem; }
+.pgtheory .statement { display: flex; flex-wrap: wrap; gap: .4rem 2.5rem; justify-content: center;
+  align-items: center; padding: .3rem 0; font-size: 1.15rem; }
 .pgtheory .statement > * { max-width: 100%; overflow-x: auto; overflow-y: hidden; padding: .2rem 0; }
 .pgtheory dl { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .5rem 0; font-size: .9rem; }
 .pgtheory dl div { display: flex; gap: .4rem; }

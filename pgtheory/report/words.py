@@ -115,7 +115,8 @@ def _ground(reports) -> str:
     if len(reports) > 1:
         return f" that refer to the scales and the conditioning of each model, at most {worst['conditioning']:.4g}"
     name = "the mean episode length" if worst.get("gamma") in (1, "1") else "1/(1-gamma)"
-    scales = (f"{key} scale {worst[f'{key}_scale']:.4g}, " for key in ("value", "gradient") if f"{key}_scale" in worst)
+    known_scales = ((key, worst.get(f"{key}_scale")) for key in ("value", "gradient"))
+    scales = (f"{key} scale {scale:.4g}, " for key, scale in known_scales if isinstance(scale, Real))
     return f" that refer to {''.join(scales)}conditioning {worst['conditioning']:.4g} ({name})"
 
 

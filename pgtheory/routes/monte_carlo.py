@@ -11,7 +11,7 @@ The state reached after T steps, Pr(T = t) = (1 - gamma) gamma^t, is a draw from
 has mean Q(s, a) and lies within r_max / (1 - sqrt(gamma)), so that the estimate has a box that it provably never leaves.
 
 Source: Zhang, Koppel, Zhu, Basar, *Global convergence of policy gradient methods to (almost) locally optimal policies*,
-SIAM J. Control Optim. 58 (2020), theorem 3.4. Nothing here rests on a linear solve: V and Q serve as control variates only,
+SIAM J. Control Optim. 58 (2020). Nothing here rests on a linear solve: V and Q serve as control variates only,
 and the mean is the same for any other numbers in their place.
 """
 
@@ -85,8 +85,12 @@ class GradientSampler:
         self.chain = ChainSampler(problem.mdp, problem.pi)
         self.directions = np.asarray(problem.directions if directions is None else directions, dtype=float)
         slopes = _slopes(problem, self.chain.pi, self.directions)
-        self._set_tables(slopes, _control_variate(problem, baseline))
-        self.low, self.high = self._box()
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._set_tables(slopes, _control_variate(problem, baseline))
+            self.low, self.high = self._box()
+        if not (np.isfinite(self.low) & np.isfinite(self.high)).all():
+            raise UndefinedError("the box of the simulated gradient overflows: some pi(a|s) is so small, or some reward so "
+                                 "large, that the score times the return is no float; simulate at a milder theta")
 
     def _set_tables(self, slopes, b):
         chain, pi = self.chain, self.chain.pi
@@ -106,12 +110,11 @@ class GradientSampler:
         rng = np.random.default_rng(rng)
         chain, gamma = self.chain, self.gamma
         states, _ = chain.walk(chain.start(n, rng), _failures(1 - gamma, n, rng), rng)
-        first = chain.outcomes(states, rng)
-        root = np.sqrt(gamma)
+        k, root = chain.outcomes(states, rng), np.sqrt(gamma)
         N = _failures((1 - gamma) / (1 + root), n, rng)      # 1 - sqrt(gamma) without cancellation
-        _, rest = chain.walk(chain.next_states[first], N, rng, self.gains, root)
-        actions = chain.actions[first]
-        Q = self.gains[first] + root * rest + self.lead[states, actions]
+        _, rest = chain.walk(chain.next_states[k], N, rng, self.gains, root)
+        actions = chain.actions[k]
+        Q = self.gains[k] + root * rest + self.lead[states, actions]
         return (self.scores[states, actions] * Q[:, None] + self.offset[states]) / (1 - gamma)
 
     def mean(self, gradient):
@@ -125,15 +128,15 @@ class GradientSampler:
         least, most, rounding = _extremes(self.chain, gains, self.gamma)
         rounding += 8 * EPS * np.abs(self.lead[self.chain.reachable]).max()
         drawable = (self.chain.pi > 0) & self.chain.reachable[:, None]
-        low, high = np.full(len(self.directions), np.inf), np.full(len(self.directions), -np.inf)
+        low, high = np.full((2, len(self.directions)), [[np.inf], [-np.inf]])
         for a in range(drawable.shape[1]):
             s = np.flatnonzero(drawable[:, a])
             for end in (least[s, a] - rounding, most[s, a] + rounding):
                 X = self.scores[s, a] * (end + self.lead[s, a])[:, None]
                 slack = 8 * EPS * (np.abs(X) + np.abs(self.offset[s]))
                 X += self.offset[s]
-                low, high = np.minimum(low, (X - slack).min(axis=0, initial=np.inf)), np.maximum(
-                    high, (X + slack).max(axis=0, initial=-np.inf))
+                low = np.minimum(low, (X - slack).min(axis=0, initial=np.inf))
+                high = np.maximum(high, (X + slack).max(axis=0, initial=-np.inf))
         return low / (1 - self.gamma), high / (1 - self.gamma)
 
 
@@ -285,7 +288,7 @@ def _most(chain, gains, root, patience):
     for _ in range(max(1, SWEEP_WORK // len(gains))):
         lower = np.maximum(0.0, np.maximum.reduceat(gains + root * W[chain.next_states], chain.offsets[:-1]))
         drop, W = (W - lower).max(), lower
-        if drop * root * patience <= 1e-4 * W.max():
+        if drop * root * patience <= 1e-6 * W.max():
             break
     most = np.full(chain.pi.shape, -np.inf)
     np.maximum.at(most, (chain.states, chain.actions), gains + root * W[chain.next_states])
