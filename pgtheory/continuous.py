@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .arithmetic import COMPLEX, EPS, FLOAT, INTEGER, Arithmetic, as_array, join
-from .continuous_slopes import Slopes, action_in_words, slopes
+from .continuous_slopes import action_in_words, contract
 from .errors import InvalidMDPError, PGTheoryError
 from .mdp import _discount
 from .validation import first, in_words, numbers, read_only, require_stochastic, whole_number
@@ -145,14 +145,12 @@ class ContinuousActionMDP:
         return arithmetic.convert(P), arithmetic.convert(R)
 
     def valid_law(self, actions):
-        """:meth:`law`, validated: probabilities, rows that sum to 1, finite rewards."""
+        """(P, R, r) of :meth:`law` and the expected reward r (..., S), validated: stochastic rows, finite rewards."""
         P, R = self.law(actions)
-        _require_law(P, R, actions)
-        return P, R
-
-    def slopes(self, actions) -> Slopes:
-        """Derivatives of P and R in the action, at checked actions; validated."""
-        return slopes(self, actions)
+        with np.errstate(all="ignore"):
+            r = contract(P, R)
+        _require_law(P, R, r, actions)
+        return P, R, r
 
     def table(self, name: str, actions):
         """(array, arithmetic) of one of the functions "P", "R", "dP", "dR" at actions (..., S, k), checked for shape."""
@@ -234,15 +232,18 @@ def _fits(small, large) -> bool:
 # ------------------------------------------------------------------------------------------------ validation in use
 
 
-def _require_law(P, R, actions) -> None:
-    """P is stochastic and R finite at these actions; the message names state, action and next state."""
+def _require_law(P, R, r, actions) -> None:
+    """P is stochastic and R finite at these actions; the message names state, action and next state.
+
+    A NaN or infinity anywhere in a row of R makes its r one too (0 times infinity is NaN), so r is looked at first.
+    """
     if P.dtype == object:
         _require_rows(P.sum(axis=-1) != 1, P, actions)
         _require_unsigned(P, np.array([x < 0 if hasattr(x, "__lt__") else False for x in P.flat]).reshape(P.shape), actions)
         return
     with np.errstate(all="ignore"):
-        sums, totals = P.sum(axis=-1), R.sum(axis=-1)
-    for name, table, whole in (("P", P, sums), ("R", R, totals)):
+        sums = P.sum(axis=-1)
+    for name, table, whole in (("P", P, sums), ("R", R, r)):
         if not np.isfinite(whole).all():
             _require_finite(name, table, actions)
     slack = 4 * (P.shape[-1] + OWN_ROUNDINGS) * EPS

@@ -12,9 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from .arithmetic import COMPLEX, EPS, FLOAT, as_array, dot_rows
+from .arithmetic import COMPLEX, EPS, FLOAT, as_array
 from .chain import Chain
-from .continuous_slopes import irregular
+from .continuous_slopes import contract, irregular, slopes
 from .differentiate import ladder
 from .errors import NotExactError, UndefinedError
 from .validation import read_only
@@ -49,7 +49,8 @@ class ContinuousSolution(Chain):
 
     def Q_at(self, actions):
         """(..., S) value of acting once by ``actions`` (..., S, k) and following the policy after, reward units."""
-        return dot_rows(*self._at(self.mdp.check_actions(actions)))
+        P, _, r = self._at(self.mdp.check_actions(actions))
+        return r + self.gamma * (P @ self.V)
 
     def grad_Q_at(self, actions):
         """(..., S, k): grad_a Q(s, a) at ``actions`` (..., S, k), reward per unit of action.
@@ -58,9 +59,9 @@ class ContinuousSolution(Chain):
         differentiable.
         """
         actions = self.mdp.check_actions(actions)
-        P, G = self._at(actions)
-        dP, dR = self.mdp.slopes(actions)
-        return dP.times(G) + dR.times(P)
+        P, R, _ = self._at(actions)
+        dP_V, dr = slopes(self.mdp, actions, P, R, self.V[:, None])
+        return dr + self.gamma * dP_V[..., 0, :]
 
     @cached_property
     def grad_Q(self):
@@ -92,17 +93,10 @@ class ContinuousSolution(Chain):
         return (H + np.swapaxes(H, -1, -2)) / 2, max(c.error for c in columns)
 
     def _at(self, actions):
-        """P and G = R + gamma V at actions, each (..., S, S); at the policy's own from memory."""
+        """P, R and r at actions; at the policy's own from memory."""
         if self._law is not None and actions is self.actions:
-            return self._own
-        P, R = self.mdp.valid_law(actions)
-        return P, R + self.gamma * self.V
-
-    @cached_property
-    def _own(self):
-        P, G = self._law   # our copies: G is made in the memory of R, which is not needed again
-        G += self.gamma * self.V
-        return P, G
+            return self._law
+        return self.mdp.valid_law(actions)
 
     def __repr__(self):
         return f"ContinuousSolution({self.mdp!r})"
@@ -117,11 +111,10 @@ def solve_actions(model, actions) -> ContinuousSolution:
     cannot terminate.
     """
     actions = model.check_actions(actions)
-    P, R = model.valid_law(actions)
-    r = dot_rows(P, R)
+    P, R, r = model.valid_law(actions)
     terminal = rests(P, r) & _rests_nearby(model, actions) if model.gamma == 1 else None
-    P, R = P.copy(), R.copy()   # they may be the user's own
-    return ContinuousSolution(model, P, r, arithmetic_of(P, r), terminal, read_only(np.array(actions)), (P, R))
+    P = P.view()   # to be locked, and perhaps the user's own
+    return ContinuousSolution(model, P, r, arithmetic_of(P, r), terminal, read_only(np.array(actions)), (P, R, r))
 
 
 def arithmetic_of(P, r):
@@ -149,4 +142,4 @@ def _rests_nearby(model, actions):
     else:
         beside = np.real(actions) + irregular(actions.shape) / NEARBY
     P, R = model.law(beside)
-    return rests(P, dot_rows(P, R))
+    return rests(P, contract(P, R))

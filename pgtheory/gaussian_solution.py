@@ -70,8 +70,7 @@ def at_nodes(model, policy, theta, n: int) -> GaussianSolution:
 
 def _moments(model, rule):
     """((S, 1 + p, S) of P, (S, 1 + p) of the reward), weighted by 1 and by the scores; and which states rest at every node."""
-    P, R = model.valid_law(model.check_actions(rule.actions))
-    r = dot_rows(P, R)
+    P, _, r = model.valid_law(model.check_actions(rule.actions))
     weights = np.concatenate([rule.weights[..., None], rule.weights[..., None] * rule.scores], axis=-1)
     by_state = np.moveaxis(weights, 0, -1)
     return [by_state @ np.moveaxis(P, 0, 1), dot_rows(by_state, r.T[:, None, :])], rests(P, r).all(axis=0)

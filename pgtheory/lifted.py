@@ -262,8 +262,8 @@ def _whole_return(estimator, setting, ratio, baseline) -> Machine:
     back = one if estimator.gamma_weighting else one / gamma
 
     def rows(t):
-        row = {(0, 0): one, (1, 1): ratio, (2, 1): ratio * r, (2, 2): ratio * gamma, (3, 1): ratio, (3, 3): ratio * back,
-               (4, 1): ratio * r, (4, 2): ratio * gamma, (4, 3): ratio * back * r, (4, 4): ratio * back * gamma}
+        row = {(0, 0): one, (1, 1): ratio, (2, 1): r * ratio, (2, 2): ratio * gamma, (3, 1): ratio, (3, 3): ratio * back,
+               (4, 1): r * ratio, (4, 2): ratio * gamma, (4, 3): r * ratio * back, (4, 4): ratio * back * gamma}
         if baseline is not None:
             row[4, 0] = -baseline(t)
         return row

@@ -282,8 +282,9 @@ def evaluate(mdp, pi, arithmetic=None) -> Solution:
         common = FLOAT
     mdp = mdp.into(common)
     if pi.dtype != object and not common.exact:
-        return Solution(mdp, pi if pi.dtype.kind in "fc" else pi.astype(float), COMPLEX if pi.dtype.kind == "c" else common)
-    return Solution(mdp, common.convert(pi), common)
+        pi = pi if pi.dtype.kind in "fc" else read_only(pi.astype(float))
+        return Solution(mdp, pi, COMPLEX if pi.dtype.kind == "c" else common)
+    return Solution(mdp, read_only(common.convert(pi)), common)
 
 
 def as_policy(pi, mdp):

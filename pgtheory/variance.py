@@ -18,9 +18,9 @@ from itertools import product
 import numpy as np
 import scipy.sparse
 
+from . import estimators
 from .arithmetic import EPS, FLOAT, as_array, factorize, join, plus_identity
 from .enumeration import enumerate_trajectories
-from . import estimators
 from .errors import UndefinedError
 from .estimators import LeaveOneOut
 from .horizon import check_horizon
@@ -166,7 +166,7 @@ class _Blocks:
         for pair in self.pairs[1:]:
             known = self._push(pair, rows, field, M)[active]      # the block itself is still 0 in active states
             own = [rows[i].get(i) for i in pair]
-            factor = None if None in own else self._factor(own[0] * own[1])
+            factor = None if any(c is None for c in own) else self._factor(_times(*own))
             M[pair][active] = known if factor is None else factor.solve(known.reshape(len(known), -1)).reshape(known.shape)
         return M
 
@@ -184,7 +184,7 @@ class _Blocks:
         out = self.setting.arithmetic.zeros((self.setting.mdp.n_states, self.width[i], self.width[k]))
         for (j, left), (l, right) in product(rows[i].items(), rows[k].items()):
             block = M[j, l] if j <= l else M[l, j].transpose(0, 2, 1)
-            out += self._product(left * right, block, field, self._lifts(i, j), self._lifts(k, l))
+            out += self._product(_times(left, right), block, field, self._lifts(i, j), self._lifts(k, l))
         return out
 
     def _lifts(self, i, j):
@@ -247,7 +247,7 @@ class _Blocks:
         if self.setting.arithmetic.symbolic:
             return
         ones = self.setting.arithmetic.zeros((n, 1)) + self.setting.arithmetic.number(1)
-        x = np.real(factor.solve(ones)) if self.floats else factor.solve(ones)
+        x = np.real(factor.solve(ones))
         if not (x > 0).all() or (self.floats and not x.max(initial=1.0) * n * EPS < RESOLUTION):
             raise self._undefined()
 
@@ -257,10 +257,15 @@ class _Blocks:
                               "an estimator whose terms carry gamma^t")
 
 
+def _times(x, y):
+    """The product of two coefficients, the array first: a field element does not know arrays."""
+    return y * x if np.ndim(y) else x * y
+
+
 def _leave_one_out(blocks, batch_size):
     """Mean and covariance of u = (Z - E Z)(G - E G), and of its U-statistic for a finite batch."""
     m, second = blocks.width[-1], blocks.start
-    first, G, Z, F = second[0], slice(2, 3), slice(3, 3 + m), slice(3 + m, 3 + 2 * m)
+    first, G, Z = second[0], slice(2, 3), slice(3, 3 + m)
     mean_G, mean_Z = first[G][0], first[Z]
     L = blocks.setting.arithmetic.zeros((m, len(first)))
     if batch_size is None:

@@ -91,8 +91,8 @@ def counts():
 
 
 @pytest.mark.parametrize("case", ALWAYS_DRAWN)
-def test_every_hard_case_is_at_least_one_draw_in_forty(counts, case):
-    assert counts[case] >= N_CENSUS // 40, counts
+def test_every_hard_case_is_at_least_one_draw_in_eighty(counts, case):
+    assert counts[case] >= N_CENSUS // 80, counts
 
 
 @pytest.mark.parametrize("policy", ["SoftmaxPolicy", "DirectPolicy", "EscortPolicy"])

@@ -32,7 +32,7 @@ def _heading(proof) -> Iterator[str]:
     yield from paragraph(proof.statement, "  ", "    ")
     yield from paragraph(f"Hypotheses: {'; '.join(proof.hypotheses)}.", hanging="  ")
     yield from paragraph(f"Source: {proof.source}.", hanging="  ")
-    yield from paragraph(f"Instance: {proof.model}, {proof.policy}.", hanging="  ")
+    yield from paragraph(f"Instance: {proof.model}, {proof.policy}; k = {proof.k}.", hanging="  ")
 
 
 def _step(step) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _html(proof) -> Iterator[str]:
     yield f"<h2>{escape(proof.title)} <code>{escape(proof.slug)}</code></h2>"
     yield f'<div class="statement">{mathml(proof.statement)}</div>'
     yield f"<ul>{''.join(f'<li>{escape(h)}</li>' for h in proof.hypotheses)}</ul>"
-    yield f'<p class="quiet">{escape(proof.source)}</p><p>{escape(proof.model)}, {escape(proof.policy)}</p>'
+    yield f'<p class="quiet">{escape(proof.source)}</p><p>{escape(proof.model)}, {escape(proof.policy)}; k = {proof.k}</p>'
     for step in proof.steps:
         badge = f'<span class="badge {step.verdict.lower()}">{step.verdict}</span>'
         yield (f'<h3>{step.number}. {escape(step.title)} {badge}</h3>'

@@ -68,7 +68,7 @@ def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
         found = [line for line in found if line.relation == EQUAL]
     steps = tuple(check(line, setting, number) for number, line in enumerate(found, 1))
     return Proof(theorem.slug, theorem.title, theorem.statement, theorem.hypotheses, theorem.source, theorem.proof,
-                 repr(setting.problem.mdp), _in_words(setting.problem), setting.exact, steps, tuple(skipped))
+                 repr(setting.problem.mdp), _in_words(setting.problem), setting.k, setting.exact, steps, tuple(skipped))
 
 
 def _in_words(problem) -> str:

@@ -80,8 +80,9 @@ class Step:
 def check(line: Line, setting, number: int = 1) -> Step:
     r"""Compute both sides of ``line`` and compare them: with == in exact arithmetic, within a bound otherwise.
 
-    The bound is the error that each side reports plus (k + 1) times the rounding of one solve and its products, relative to
-    the scale of the line: no side multiplies by P_pi more than k + 1 times after its solve.
+    The bound is the error that each side reports, plus (k + 1) times the rounding of one solve and its products, relative
+    to the scale of the line, since no side multiplies by P_pi more than k + 1 times after its solve; plus, for each side
+    that averages derivatives, the error that these came with.
     """
     with np.errstate(all="ignore"):   # what overflows has no finite bound, and is not called a PASS
         left, right = _side(line.left(setting)), _side(line.right(setting))
@@ -89,11 +90,17 @@ def check(line: Line, setting, number: int = 1) -> Step:
         if lhs.shape != rhs.shape:
             raise PGTheoryError(f"the sides of the line {line.title!r} have shapes {lhs.shape} and {rhs.shape}")
         scale = 0.0 if setting.exact else float(line.scale(setting))
-        bound = 0.0 if setting.exact else float(left.error + right.error + (setting.k + 1) * setting.problem.unit * scale)
+        bound = 0.0 if setting.exact else float(left.error + right.error) + _inherited(line, setting, scale)
         equal = setting.exact and line.relation == EQUAL and bool(np.all(lhs == rhs))
         error = 0.0 if equal else _excess(lhs, rhs, line.relation)
     return Step(number, line.title, line.statement, line.because, line.axes, setting.problem.theta.shape, line.relation,
                 lhs, rhs, error, bound, _verdict(equal or error <= bound, bound, scale))
+
+
+def _inherited(line, setting, scale) -> float:
+    """Rounding, and the error of the derivatives that both sides are made of."""
+    derivatives = 2 * setting.derivative_error() if "theta" in line.axes else 0.0
+    return (setting.k + 1) * setting.problem.unit * scale + derivatives
 
 
 def _verdict(holds, bound, scale) -> str:

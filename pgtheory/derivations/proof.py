@@ -15,6 +15,7 @@ class Proof:
     slug, title, statement (LaTeX), hypotheses, source : of the claim
     file : where the proof stands in full, for every model
     model, policy : the instance, in words
+    k : int, how many steps were unrolled
     exact : bool, True where both sides of every step were compared with ==
     steps : tuple of Step
     skipped : tuple of (title, reason) of lines that cannot be checked here
@@ -35,6 +36,7 @@ class Proof:
     file: str
     model: str
     policy: str
+    k: int
     exact: bool
     steps: tuple[Step, ...]
     skipped: tuple[tuple[str, str], ...] = ()

@@ -7,6 +7,7 @@ import numpy as np
 from ..arithmetic import plus_identity
 from ..errors import UndefinedError
 from ..policies import SoftmaxPolicy
+from ..routes.left import Left
 from .line import Line
 from .setting import Setting
 
@@ -36,6 +37,11 @@ def _is_softmax_table(setting) -> bool:
     return isinstance(policy, SoftmaxPolicy) and policy.tabular
 
 
+def _minus_score_over_pi(setting):
+    error = 0 if setting.exact else setting.jacobian_error * _inverse_size(setting) ** 2
+    return Left(_score(setting) * (-1 / setting.pi)[:, :, None], error)
+
+
 def _has_formula(setting) -> bool:
     return setting.problem.policy.differentiated_by(setting.problem.theta) == "formula"
 
@@ -58,7 +64,7 @@ def lines(setting) -> list[Line]:
         Line("The derivative of the logarithm", r"\nabla \frac{1}{\pi(a|s)} = -\frac{1}{\pi(a|s)} \nabla\log\pi(a|s)",
              "1/pi = exp(-log pi) and the chain rule; this defines grad log pi without a logarithm, so that it is rational",
              lambda it: _derivative(it, lambda pi: 1 / pi),
-             lambda it: _score(it) * (-1 / it.pi)[:, :, None], ("s", "a", "theta"), _inverse_slope),
+             _minus_score_over_pi, ("s", "a", "theta"), _inverse_slope),
         Line("The log-derivative identity", r"\nabla\pi(a|s) = \pi(a|s) \nabla\log\pi(a|s)",
              "multiply by -pi^2: the derivative of 1/pi is -grad pi / pi^2",
              lambda it: it.grad("pi"), lambda it: _score(it) * it.pi[:, :, None],
@@ -93,7 +99,7 @@ def _softmax(setting):
 def _score_by_differentiation(setting):
     """(S, A, n) grad pi / pi, the derivative by a route that knows no formula."""
     found = setting.grad("pi")
-    return type(found)(found.value / setting.pi[:, :, None], 0 if setting.exact else found.error * _inverse_size(setting))
+    return Left(found.value / setting.pi[:, :, None], 0 if setting.exact else found.error * _inverse_size(setting))
 
 
 def skipped(setting) -> list[tuple[str, str]]:

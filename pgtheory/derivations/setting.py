@@ -223,6 +223,20 @@ class Setting:
         return self.problem.along(self.problem.policy.jacobian(self.problem.theta))
 
     @cached_property
+    def jacobian_error(self) -> float:
+        """Error of :attr:`jacobian` beyond rounding: 0, but for policies that are differentiated by differences."""
+        if self.exact or self.problem.policy.differentiated_by(self.problem.theta) != "finite differences":
+            return 0.0
+        return float(self.grad("pi").error)
+
+    def derivative_error(self) -> float:
+        """Error of a side that averages derivatives of V, Q or J, or sums grad pi Q over discounted visits."""
+        if self.exact:
+            return 0.0
+        visited = float(self.problem.conditioning) * self.A * self.problem.value_scale
+        return max((float(left.error) for left in self._grads.values()), default=0.0) + self.jacobian_error * visited
+
+    @cached_property
     def source(self):
         """(S, n) phi(s) = sum_a grad pi(a|s) Q(s, a), with the library's Q."""
         return (self.jacobian * self.solution.Q[:, :, None]).sum(axis=1)
