@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import sys
@@ -52,6 +53,7 @@ def interleave(contenders: dict[str, tuple[Callable, Callable]], rounds: int, ca
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for prepare, run in contenders.values():
         run(prepare())
+    gc.disable()      # as timeit does
     for _ in range(rounds):
         for name, (prepare, run) in contenders.items():
             for _ in range(calls):
@@ -59,6 +61,8 @@ def interleave(contenders: dict[str, tuple[Callable, Callable]], rounds: int, ca
                 start = process_time()
                 run(prepared)
                 times[name].append(process_time() - start)
+        gc.collect()
+    gc.enable()
     return {name: median(each) for name, each in times.items()}
 
 

@@ -12,9 +12,9 @@ import pgtheory as pg
 
 GAMMA, ACTIONS = 0.99, 4
 BARS = {   # states: (factor, seconds on top, rounds, calls a round)
-    100: (1.6, 40e-6, 300, 5),
+    100: (1.6, 40e-6, 100, 20),
     500: (1.3, 0.0, 60, 5),
-    1000: (1.3, 0.0, 20, 2),
+    1000: (1.3, 0.0, 20, 3),
     2000: (1.1, 0.0, 9, 1),
     4000: (1.1, 0.0, 3, 1),
 }

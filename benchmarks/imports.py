@@ -14,7 +14,8 @@ LIMIT, OURS = "numpy, scipy.linalg", "pgtheory"
 
 def cpu_seconds(modules) -> float:
     code = f"from time import process_time as t; start = t(); import {modules}; print(t() - start)"
-    return float(subprocess.run([sys.executable, "-c", code], cwd=clock.ROOT, check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run([sys.executable, "-c", code], cwd=clock.ROOT, check=True, capture_output=True, text=True)
+    return float(done.stdout)
 
 
 def table() -> list[clock.Row]:

@@ -38,6 +38,7 @@ _LAZY = {   # name: module that holds it; loaded when first asked for, so that t
     "simulate_gradient": "streaming",
     "gradient_ascent": "ascent",
     "verify": "verification",
+    "prove": "derivations",
     "derivative": "checks.derivatives",
     "theorem": "checks.catalogue",
     "theorems": "checks.catalogue",

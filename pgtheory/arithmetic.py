@@ -36,7 +36,7 @@ from .dual import Dual
 from .errors import NotExactError, PGTheoryError, UndefinedError
 
 EPS = float(np.finfo(float).eps)
-LARGE = 1500   # states from which half a factorisation saves more than refinement costs
+LARGE = 400    # states from which half a factorisation saves more than refinement costs
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class Arithmetic:
         if self.name == "field":
             if _is_field_element(value):
                 return _in_field(value, self.field)
+            if isinstance(value, _loaded("sympy.core.expr", "Expr")):
+                return self.field.from_expr(value)
             value = Fraction(value)
             return self.field(value.numerator) / self.field(value.denominator)
         if self.name == "expression":
@@ -160,7 +162,7 @@ def is_negative(x) -> bool:
     (True, True, False)
     """
     if isinstance(x, Rational):
-        return x < 0
+        return bool(x < 0)
     if isinstance(x, _loaded("sympy.polys.fields", "FracElement")):
         below = x.field.domain.is_negative
         return x.numer.is_ground and x.denom.is_ground and below(x.numer.LC) != below(x.denom.LC)
@@ -464,22 +466,20 @@ class RefinedFactorization:
         self._M, self._full = M, None
         self._lu, self._pivots, info = lapack.sgetrf(M.astype(np.float32).T, overwrite_a=True)
         if info > 0:
-            self._factor_in_full()
+            self._in_full()
 
     def solve(self, B, transpose=False):
         """X (n, m) or (n,) with M X = B, or M^T X = B."""
         if B.dtype.kind == "c":
             return self.solve(B.real, transpose) + 1j * self.solve(B.imag, transpose)
         X = self._refined(B, transpose) if self._full is None else None
-        if X is not None:
-            return X
-        if self._full is None:
-            self._factor_in_full()
-        return self._full.solve(B, transpose)
+        return self._in_full().solve(B, transpose) if X is None else X
 
-    def _factor_in_full(self):
-        self._full = DenseFactorization(self._M)
-        self._M = self._lu = None
+    def _in_full(self) -> DenseFactorization:
+        if self._full is None:
+            self._full = DenseFactorization(self._M)
+            self._M = self._lu = None
+        return self._full
 
     def _refined(self, B, transpose):
         """The refined solution, or None where refinement stalls above rounding level."""
@@ -554,24 +554,27 @@ class ExactFactorization:
         self._matrix = DomainMatrix([[self._wrap(x) for x in row] for row in M], M.shape, self._domain)
 
     def solve(self, B, transpose=False):
-        from sympy.polys.matrices import DomainMatrix
         from sympy.polys.matrices.exceptions import DMNonInvertibleMatrixError
 
         columns = B.reshape(self._n, -1)
-        out = np.empty(columns.shape, dtype=object)
         if columns.size == 0:
-            return out.reshape(B.shape)
-        if self._arithmetic.name == "expression":
-            return _solve_expressions(self._matrix, columns, transpose).reshape(B.shape)
-        right = DomainMatrix([[self._wrap(x) for x in row] for row in columns], columns.shape, self._domain)
-        matrix = self._matrix.transpose() if transpose else self._matrix
+            return np.empty(B.shape, dtype=object)
+        solve = _solve_expressions if self._arithmetic.name == "expression" else self._solve_elements
         try:
-            solution = matrix.lu_solve(right)
+            return solve(self._matrix, columns, transpose).reshape(B.shape)
         except DMNonInvertibleMatrixError:
-            raise UndefinedError("I - gamma P_pi is singular: the quantity does not exist for this model and policy") from None
+            raise UndefinedError("I - gamma P_pi is singular: the quantity does not exist for this model and "
+                                 "policy") from None
+
+    def _solve_elements(self, matrix, columns, transpose):
+        from sympy.polys.matrices import DomainMatrix
+
+        right = DomainMatrix([[self._wrap(x) for x in row] for row in columns], columns.shape, self._domain)
+        solution = (matrix.transpose() if transpose else matrix).lu_solve(right)
+        out = np.empty(columns.shape, dtype=object)
         for i, row in enumerate(solution.to_list()):
             out[i] = [self._unwrap(x) for x in row]
-        return out.reshape(B.shape)
+        return out
 
 
 class DualFactorization:
@@ -658,7 +661,8 @@ def plus_identity(A):
     """I + A, for A (..., n, n) dense, sparse or exact; a dense A is overwritten."""
     if is_sparse(A):
         return scipy.sparse.csr_array(A + scipy.sparse.eye_array(A.shape[0], format="csr"))
-    diagonal = np.einsum("...ii->...i", A)
+    plain = A.ndim == 2 and A.flags.c_contiguous
+    diagonal = A.reshape(-1)[::len(A) + 1] if plain else np.einsum("...ii->...i", A)
     diagonal += 1
     return A
 
@@ -666,6 +670,26 @@ def plus_identity(A):
 def dot_rows(x, y):
     """(...) : sum over the last axis of x y, without conjugation; any arithmetic, and fast where rows are short."""
     return np.vecdot(x, y) if x.dtype.kind == "f" else np.einsum("...a,...a->...", x, y)
+
+
+def rational_field(*arrays):
+    """The field of rational functions that holds all these entries, where they are rational in symbols; None otherwise.
+
+    >>> import numpy as np, sympy
+    >>> from pgtheory.arithmetic import rational_field
+    >>> x, y = sympy.symbols("x y")
+    >>> rational_field(np.array([x / y]), np.array([1])).field.symbols
+    (x, y)
+    >>> rational_field(np.array([sympy.exp(x)])) is None
+    True
+    """
+    from sympy.polys.fields import sfield
+
+    entries = [_expression(x) for a in arrays for x in np.asarray(a, dtype=object).flat]
+    if not any(x.free_symbols for x in entries):
+        return None
+    field = sfield(entries)[0]
+    return Arithmetic("field", field) if all(symbol.is_Symbol for symbol in field.symbols) else None
 
 
 def canonical(*arrays):

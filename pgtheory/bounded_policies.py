@@ -12,7 +12,7 @@ from .gaussian_policies import LOG_2PI, GaussianPolicy, Rule
 from .quadrature import gauss_legendre, product
 from .validation import first, numbers, read_only
 
-REACH = 150.0   # nodes cover densities down to e^(-75) of the largest in the box: far below rounding
+REACH = 80.0   # nodes cover densities down to e^(-40) of the largest in the box: below rounding
 
 
 class SquashedGaussianPolicy(GaussianPolicy):

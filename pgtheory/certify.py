@@ -99,9 +99,10 @@ class _Certificate:
     """
 
     def __init__(self, solution, V, d):
-        self._solution, self._V, self._d = solution, V, d
+        self._solution = solution
         self._mdp, self._pi, self._P = solution.mdp, solution.pi, solution.mdp.kernel.rows
         self._inside = ~solution.mdp.terminal if solution.mdp.gamma == 1 else np.ones(len(V), dtype=bool)
+        self._V, self._d = (np.where(self._inside, x, 0.0) for x in (V, d))     # exact values of states that left the system
 
     def bound(self, name, computed) -> float:
         """At least the largest entry of |computed - exact|."""

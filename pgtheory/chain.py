@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .arithmetic import Arithmetic, as_array, dot_rows, factorize, join, plus_identity
+from .arithmetic import Arithmetic, as_array, factorize, join, plus_identity
 from .errors import NotExactError, PGTheoryError, UndefinedError
 from .validation import read_only
 
@@ -114,7 +114,7 @@ class Chain:
     @cached_property
     def J(self):
         """(...) expected return from the start distribution, reward units."""
-        return dot_rows(self.V, np.broadcast_to(self.rho, self.V.shape))[()]
+        return self.V @ self.rho
 
 
 def _common(terminal, n_states):

@@ -1,4 +1,4 @@
-"""The command line: ``pgtheory verify | models | theorems``.
+"""The command line: ``pgtheory verify | models | theorems | prove``.
 
 The commands only read their arguments; what they are to do comes back to :func:`main` as a function, so that bad input,
 Ctrl-C and a closed pipe are met in one place. Exit codes: 0 passed; 1 a check failed; 2 bad input; 130 interrupted.
@@ -164,3 +164,18 @@ def theorems(format: Annotated[ListFormat, typer.Option(help="text or json.")] =
     from .listing import list_theorems
 
     return partial(list_theorems, as_json=format is ListFormat.json)
+
+
+@app.command()
+def prove(
+    slug: Annotated[str | None, typer.Argument(
+        metavar="SLUG", show_default=False, help="A claim; without one, every claim that has a derivation.")] = None,
+    model: Annotated[str | None, typer.Option(
+        metavar="MODEL", show_default=False,
+        help="A built-in name (in fractions), gym:ENV_ID, or a file; without one, the running example of proofs/.")] = None,
+    k: Annotated[int, typer.Option("-k", "--steps", metavar="K", min=1, help="How many steps are unrolled.")] = 3,
+):
+    """Go through the proof of a claim: both sides of every step, and a verdict each."""
+    from .proving import run
+
+    return partial(run, slug, model, k)

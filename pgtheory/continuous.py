@@ -7,6 +7,7 @@ This is the smallest model on which the deterministic policy gradient theorem ca
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Rational
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ class ContinuousActionMDP:
         """(P, R), each (..., S, S), at checked actions (..., S, k), in one arithmetic; their values are not validated."""
         P, P_arithmetic = self.table("P", actions)
         R, R_arithmetic = self.table("R", actions)
-        arithmetic = join(self.arithmetic, P_arithmetic, R_arithmetic)
+        arithmetic = join(self.arithmetic, as_array(actions)[1], P_arithmetic, R_arithmetic)
         if not arithmetic.exact:
             return P, R
         return arithmetic.convert(P), arithmetic.convert(R)
@@ -171,7 +172,7 @@ class ContinuousActionMDP:
         full = (self.n_states,) + tail
         if row.shape == full:
             return row
-        if name.endswith("R") and row.shape == tail:
+        if name.endswith("R") and row.shape in (tail, (1,) + tail):
             return np.broadcast_to(row, full)
         raise InvalidMDPError(f"{name}({s}, {action_in_words(action)}) has shape {row.shape}: it must be {full}, one entry a next state")
 
@@ -274,7 +275,11 @@ def _require_rows(bad, P, actions) -> None:
         near = P.dtype != object and abs(total - 1) < 1e-5
         advice = ("off by rounding (float32?): divide the row by its sum in P" if near
                   else "a successor is missing, or the action leaves the range of the model")
-        raise InvalidMDPError(f"{_place('P', index + (0,), actions)} sums to {float(total):.17g}, not 1: {advice}")
+        raise InvalidMDPError(f"{_place('P', index + (0,), actions)} sums to {_sum_in_words(total)}, not 1: {advice}")
+
+
+def _sum_in_words(total) -> str:
+    return str(total) if isinstance(total, Rational) else format(float(total), ".17g" if abs(total - 1) < 1e-10 else ".12g")
 
 
 def _place(name, index, actions) -> str:

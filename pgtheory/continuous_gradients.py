@@ -2,6 +2,8 @@ r"""Policy gradients on models of continuous actions: the deterministic theorem,
 
 from __future__ import annotations
 
+import numpy as np
+
 from .continuous_solution import solve_actions
 from .deterministic_policies import DeterministicPolicy
 from .errors import InvalidPolicyError, PGTheoryError
@@ -32,18 +34,31 @@ def continuous_value_gradient(model, policy, theta):
 
 
 def solve_policy(model, policy, theta):
-    """The model solved under a policy at theta: at its actions, or by quadrature over its density."""
-    theta = _theta_on(model, policy, theta)
-    if isinstance(policy, DeterministicPolicy):
-        return solve_actions(model, policy.actions(theta))
-    return solve_density(model, policy, theta)
+    """The model solved under a policy at theta: at its actions, or by quadrature over its density.
+
+    >>> import pgtheory as pg, sympy
+    >>> a = sympy.Symbol("a")
+    >>> model = pg.ContinuousActionMDP.from_sympy([[1]], [a - a**2], a, 0.5, [1.0])
+    >>> solve_policy(model, pg.GaussianPolicy(features=[[1.0]], sigma=0.5), [[0.25]]).V.round(12)
+    array([-0.125])
+    """
+    if not isinstance(policy, (DeterministicPolicy, GaussianPolicy)):
+        raise InvalidPolicyError(f"policy is {type(policy).__name__}: on a ContinuousActionMDP it must choose actions in R^k, as "
+                                 "DeterministicPolicy and GaussianPolicy do")
+    theta = policy.check_theta(theta)
+    actions = policy.actions(theta) if isinstance(policy, DeterministicPolicy) else policy.means(theta)
+    expected = (model.n_states, model.action_dim)
+    if np.shape(actions) != expected:
+        raise InvalidPolicyError(f"{policy!r} gives actions of shape {np.shape(actions)} at theta of shape {theta.shape}: the "
+                                 f"model has {expected[0]} states and actions in R^{expected[1]}")
+    return solve_actions(model, actions) if isinstance(policy, DeterministicPolicy) else solve_density(model, policy, theta)
 
 
 def contributions(model, policy, theta):
-    """(theta, solution, weights): weights (S, p) are the derivative of Q(s, .) in the policy's own coordinates in state s."""
+    """(theta, solution, weights): weights (S, p), the derivative of the value of state s in the policy's own coordinates there."""
     solution = solve_policy(model, policy, theta)
-    theta = policy.check_theta(theta)
-    return theta, solution, solution.grad_Q if isinstance(policy, DeterministicPolicy) else solution.score_weighted_Q
+    weights = solution.grad_Q if isinstance(policy, DeterministicPolicy) else solution.score_weighted_Q
+    return policy.check_theta(theta), solution, weights
 
 
 def require_finite_actions(policy) -> None:
@@ -55,19 +70,6 @@ def require_finite_actions(policy) -> None:
     if isinstance(policy, GaussianPolicy):
         raise InvalidPolicyError(f"{type(policy).__name__} is a density over actions in R^k, and an MDP has finitely many "
                                  "actions: pass a ContinuousActionMDP, or SoftmaxPolicy(S, A)")
-
-
-def _theta_on(model, policy, theta):
-    if not isinstance(policy, (DeterministicPolicy, GaussianPolicy)):
-        raise InvalidPolicyError(f"policy is {type(policy).__name__}: on a ContinuousActionMDP it must choose actions in R^k, as "
-                                 "DeterministicPolicy and GaussianPolicy do")
-    theta = policy.check_theta(theta)
-    actions = policy.actions(theta) if isinstance(policy, DeterministicPolicy) else policy.means(theta)
-    expected = (model.n_states, model.action_dim)
-    if actions.shape != expected:
-        raise InvalidPolicyError(f"{policy!r} gives actions of shape {actions.shape} at theta {theta.shape}: the model has "
-                                 f"{expected[0]} states and actions in R^{expected[1]}")
-    return theta
 
 
 def refuse_horizon(horizon) -> None:

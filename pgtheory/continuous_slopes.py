@@ -6,7 +6,6 @@ Row s of a law depends on the action in state s alone, so one moved table of act
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
 
 import numpy as np
 
@@ -24,30 +23,20 @@ class Supplied:
     def __init__(self, table):
         self.array = table
 
-    def on(self, x):
-        """(..., S, m, k): sum over s' of the derivative times x[s', m], for x (S, m)."""
-        return np.matmul(x.T, self.array)
-
-    def times(self, other):
-        """(..., S, k): sum over s' of the derivative times ``other`` (..., S, S)."""
-        return np.matmul(other[..., None, :], self.array)[..., 0, :]
+    def times(self, x):
+        """(..., S, k): sum over s' of the derivative times ``x`` (..., S, S)."""
+        return np.matmul(x[..., None, :], self.array)[..., 0, :]
 
 
 class Stepped:
     """Derivatives as a table (k, ..., S, S) of complex values one :data:`STEP` away, never copied out of it."""
 
     def __init__(self, table):
-        self.table = np.ascontiguousarray(table, dtype=complex)
+        self.table = table
 
-    def on(self, x):
-        """(..., S, m, k): sum over s' of the derivative times x[s', m], for real x (S, m)."""
-        interleaved = np.zeros((2 * len(x), x.shape[1]))
-        interleaved[1::2] = x   # the imaginary parts, in the memory order of complex numbers
-        return np.moveaxis(self.table.view(float) @ interleaved, 0, -1) / STEP
-
-    def times(self, other):
-        """(..., S, k): sum over s' of the derivative times ``other`` (..., S, S)."""
-        return np.moveaxis(contract(self.table.imag, other), 0, -1) / STEP
+    def times(self, x):
+        """(..., S, k): sum over s' of the derivative times ``x`` (..., S, S)."""
+        return np.moveaxis(contract(self.table.imag, x), 0, -1) / STEP
 
     @property
     def array(self):
@@ -60,39 +49,22 @@ def contract(x, y):
 
     >>> import numpy as np
     >>> from pgtheory.continuous_slopes import contract
-    >>> contract(np.array([[1.0, 2j]]), np.array([3.0, 1j]))
+    >>> contract(np.array([[1.0, 2j]]), np.array([[3.0, 1j]]))
     array([1.+0.j])
     """
     return np.matmul(x[..., None, :], y[..., :, None])[..., 0, 0]
 
 
-class Slopes(NamedTuple):
-    """Derivatives at actions (..., S, k).
-
-    on : (..., S, m, k), sum over s' of grad_a P(s'|s, a) x[s', m] for the (S, m) asked for
-    reward : (..., S, k), grad_a of the expected reward sum_s' P R
-    """
-
-    on: np.ndarray
-    reward: np.ndarray
-
-
-def slopes(model, actions, P, R, x) -> Slopes:
-    """Derivatives at checked actions (..., S, k), where the law is (P, R), contracted with ``x`` (S, m).
+def slopes(model, actions):
+    """(dP, dR), :class:`Supplied` or :class:`Stepped`, at checked actions (..., S, k).
 
     Raises :class:`InvalidMDPError` where the rows of the derivative of P do not sum to 0.
     """
     if actions.dtype != object and not model._trusted:
         trust(model, np.array(np.real(actions[(0,) * (actions.ndim - 2)])))
     dP, dR = slope(model, "P", actions), slope(model, "R", actions)
-    ones = np.ones((len(x), 1), dtype=x.dtype if x.dtype.kind in "fc" else int)
-    on = dP.on(np.concatenate([ones, x], axis=1))
-    _require_balance(on[..., 0, :], dP, actions)
-    if isinstance(dP, Stepped) and isinstance(dR, Stepped):
-        reward = np.moveaxis(contract(dP.table, dR.table).imag, 0, -1) / STEP   # of the product at once: one pass, not two
-    else:
-        reward = dP.times(R) + dR.times(P)
-    return Slopes(on[..., 1:, :], reward)
+    _require_balance(dP, actions)
+    return dP, dR
 
 
 def slope(model, name: str, actions):
@@ -135,12 +107,14 @@ def _coordinates(actions):
     return np.eye(k).reshape((k,) + (1,) * (actions.ndim - 1) + (k,))
 
 
-def _require_balance(rows, dP, actions) -> None:
-    """Rows of the derivative of P sum to 0; ``rows`` (..., S, k) are their sums.
+def _require_balance(dP, actions) -> None:
+    """Rows of the derivative of P sum to 0.
 
     How much the terms of a derivative cancelled inside the user's formula cannot be seen from outside; the check is at half
     precision of the largest derivative, which a row that truly loses probability exceeds by orders of magnitude.
     """
+    ones = np.ones((1, actions.shape[-2]), dtype=object if actions.dtype == object else float)
+    rows = dP.times(ones)
     if rows.dtype == object:
         bad = np.array(rows != 0, dtype=bool)
     else:

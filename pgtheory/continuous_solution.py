@@ -16,7 +16,7 @@ from .arithmetic import COMPLEX, EPS, FLOAT, as_array
 from .chain import Chain
 from .continuous_slopes import contract, irregular, slopes
 from .differentiate import ladder
-from .errors import NotExactError, UndefinedError
+from .errors import NotExactError, PGTheoryError, UndefinedError
 from .validation import read_only
 
 NEARBY = 128   # terminal states are looked at 1/128 beside the actions too
@@ -49,8 +49,8 @@ class ContinuousSolution(Chain):
 
     def Q_at(self, actions):
         """(..., S) value of acting once by ``actions`` (..., S, k) and following the policy after, reward units."""
-        P, _, r = self._at(self.mdp.check_actions(actions))
-        return r + self.gamma * (P @ self.V)
+        P, _, r = self._at(self._checked(actions))
+        return r + (P @ self.V) * self.gamma
 
     def grad_Q_at(self, actions):
         """(..., S, k): grad_a Q(s, a) at ``actions`` (..., S, k), reward per unit of action.
@@ -58,10 +58,10 @@ class ContinuousSolution(Chain):
         Real or exact actions; complex ones where the model has dP and dR. Raises :class:`InvalidMDPError` where P or R are not
         differentiable.
         """
-        actions = self.mdp.check_actions(actions)
+        actions = self._checked(actions)
         P, R, _ = self._at(actions)
-        dP_V, dr = slopes(self.mdp, actions, P, R, self.V[:, None])
-        return dr + self.gamma * dP_V[..., 0, :]
+        dP, dR = slopes(self.mdp, actions)
+        return dP.times(R + self.V * self.gamma) + dR.times(P)
 
     @cached_property
     def grad_Q(self):
@@ -83,7 +83,7 @@ class ContinuousSolution(Chain):
         return self._hessian(actions)[1]
 
     def _hessian(self, actions):
-        actions = self.mdp.check_actions(actions)
+        actions = self._checked(actions)
         if actions.dtype.kind != "f" or self.arithmetic != FLOAT:
             raise NotExactError("the Hessian is taken by differences: solve the model at float actions")
         scale = max(1.0, float(np.abs(actions).max(initial=0.0)))
@@ -91,6 +91,12 @@ class ContinuousSolution(Chain):
         columns = [ladder(lambda h, e=e: self.grad_Q_at(actions + h * e), noise, scale / 4) for e in np.eye(actions.shape[-1])]
         H = np.stack([c.value for c in columns], axis=-1)
         return (H + np.swapaxes(H, -1, -2)) / 2, max(c.error for c in columns)
+
+    def _checked(self, actions):
+        """Actions at which to ask for Q."""
+        if self.batched:
+            raise PGTheoryError("Q needs one solution, not a batch: solve each member by itself")
+        return actions if actions is self.actions else self.mdp.check_actions(actions)
 
     def _at(self, actions):
         """P, R and r at actions; at the policy's own from memory."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from .arithmetic import DUAL, EPS
 from .dual import Dual
-from .errors import NotExactError, PGTheoryError, UndefinedError
+from .errors import NotExactError, UndefinedError
 
 TINY = 1e-30
 LEVELS = 60
@@ -60,7 +60,8 @@ def ladder(f: Callable, noise: float, start: float = 0.5) -> Ladder:
 
     ``noise`` bounds the rounding error of any entry of ``f``. The extrapolant of a level is (4 C(h) - C(2h)) / 3, whose
     noise is at most (4/h + 1/(2h)) / 3 times that of f; its reported error is the larger of its own move and a sixteenth
-    of the move before (the truncation falls by 16 a level, so both must be small by accident to deceive), plus that noise.
+    of the move before (the truncation falls by 16 a level, so both must be small by accident to deceive), plus that noise
+    and the rounding of the quotient.
 
     Raises :class:`UndefinedError` where no two steps in a row give finite values.
 
@@ -78,7 +79,7 @@ def ladder(f: Callable, noise: float, start: float = 0.5) -> Ladder:
         if len(differences) > 1:
             extrapolated.append((4 * differences[-1] - differences[-2]) / 3)
         moved = [_distance(extrapolated[-k], extrapolated[-k - 1]) for k in (1, 2) if len(extrapolated) > k]
-        error = max(moved[0], moved[1] / 16) + 1.5 * noise / h if len(moved) == 2 else np.inf
+        error = max(moved[0], moved[1] / 16) + 1.5 * noise / h + _rounding(extrapolated[-1]) if len(moved) == 2 else np.inf
         errors.append(error)
         if np.isfinite(error) and (best is None or error < errors[best]):
             best = len(steps) - 1
@@ -87,7 +88,9 @@ def ladder(f: Callable, noise: float, start: float = 0.5) -> Ladder:
         h /= 2
     if best is None:
         raise UndefinedError("finite differences found no step at which the function is finite on both sides")
-    return Ladder(extrapolated[best - 1], float(errors[best]), np.array(steps), np.array(differences), best)
+    value = extrapolated[best - 1]
+    swept = np.array([np.broadcast_to(one, value.shape) for one in differences])
+    return Ladder(value, float(errors[best]), np.array(steps), swept, best)
 
 
 def _central(f, h):
@@ -95,8 +98,13 @@ def _central(f, h):
     with np.errstate(all="ignore"):
         try:
             return (np.asarray(f(h), dtype=float) - np.asarray(f(-h), dtype=float)) / (2 * h)
-        except (PGTheoryError, ArithmeticError):
+        except (ValueError, ArithmeticError):       # outside its domain, as math.sqrt(-1) or a pi that is none
             return np.float64(np.nan)
+
+
+def _rounding(difference) -> float:
+    """Of the quotient itself, whatever the noise of f: f(h) and f(-h) are rounded where they are far from f(0) too."""
+    return 4 * EPS * _distance(difference, 0.0)
 
 
 def _distance(a, b) -> float:

@@ -48,8 +48,8 @@ def enumerate_trajectories(mdp, pi, horizon, time_limit=None, limit=LIMIT) -> Tr
     steps = horizon if time_limit is None else min(horizon, time_limit)
     count = branches.count(steps)
     if count > limit:
-        raise PGTheoryError(f"there are {count} trajectories of up to {steps} steps, more than the limit of {limit}: shorten "
-                            "the horizon, shrink the model, raise limit, or sample")
+        raise PGTheoryError(f"there are {count} trajectories of up to {steps} steps, more than the limit of {limit}: "
+                            "shorten the horizon, shrink the model, raise limit, or sample")
     return assemble(mdp, pi, arithmetic, *branches.grow(steps, horizon, arithmetic),
                     horizon=horizon, time_limit=time_limit, sampled=False)
 
@@ -92,7 +92,9 @@ class _Branches:
     def grow(self, steps, horizon, arithmetic):
         """states (N, horizon+1), actions, rewards (N, horizon), probability (N,)."""
         start = np.flatnonzero(np.array(self.rho != 0, dtype=bool))
-        states, actions, rewards, probability = [start], [], [], self.rho[start]
+        states, probability = [start], self.rho[start]
+        actions: list[np.ndarray] = []
+        rewards: list[np.ndarray] = []
         for _ in range(steps):
             parent, branch = self._expand(states[-1])
             states, actions, rewards = ([column[parent] for column in columns] for columns in (states, actions, rewards))

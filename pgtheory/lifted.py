@@ -91,7 +91,7 @@ class Setting:
             value = int(value)
         value, other = as_array(value, name)
         if join(self.arithmetic, other) != self.arithmetic:
-            raise NotExactError(f"{name} is in {other.name} numbers, the model and the policy in {self.arithmetic.name} ones")
+            raise NotExactError(f"{name} is in {other.name} numbers, model and policy are in {self.arithmetic.name} ones")
         return self.arithmetic.number(value.item())
 
     def baseline(self, values):
@@ -131,10 +131,12 @@ def _active(mdp, edges, behaviour):
 
 @dataclass(frozen=True, eq=False)
 class Machine:
-    """vector[i]: block i has theta's shape; end[i]: its value (0 or 1) where the episode is over; rows(t): {(i, j): number or
-    (E,)}, the coefficients of M; field(t): (S*A, m), what a coefficient from a number to a block of theta's shape multiplies.
+    """The blocks of Y and of M. Block 0 is the constant 1, the last block the estimate.
 
-    Block 0 is the constant 1, the last block the estimate.
+    vector : vector[i], block i has theta's shape
+    end : end[i], the value of block i (0 or 1) where the episode is over
+    rows : t -> {(i, j): number or (E,)}, the coefficients of M
+    field : t -> (S*A, m), what a coefficient from a number to a block of theta's shape multiplies: the score, usually
     """
 
     vector: tuple[bool, ...]
@@ -253,7 +255,7 @@ def _(estimator: TrajectoryIS, setting):
 
 
 def _whole_return(estimator, setting, ratio, baseline) -> Machine:
-    """Y = (1, W, WG, WZ, WZG - B): W the ratios to come, G the return, Z the sum of scores (undiscounted), B the baseline's."""
+    """Y = (1, W, WG, WZ, WZG - B): W the ratios to come, G the return, Z the sum of scores, B that of the baselines."""
     gamma, one, r = setting.mdp.gamma, setting.arithmetic.number(1), setting.edges.reward
     if gamma == 0 and not estimator.gamma_weighting:
         raise UndefinedError("the whole return as seen from step t is R / gamma^t, which does not exist at gamma = 0: use "

@@ -181,6 +181,10 @@ class MDP:
             return self
         if not target.exact:
             return self
+        return self.rewritten(target)
+
+    def rewritten(self, target: Arithmetic) -> MDP:
+        """The same model with every entry a number of an exact arithmetic that can hold it."""
         if scipy.sparse.issparse(self.P):
             raise NotExactError("exact policies need a dense model: a sparse P holds floats")
         cache = self.__dict__.setdefault("_converted", {})

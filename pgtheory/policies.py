@@ -17,6 +17,8 @@ from .arithmetic import FLOAT, Arithmetic, as_array, dot_rows, is_negative
 from .errors import InvalidPolicyError, NotExactError, PGTheoryError
 from .validation import bracket, first, in_words, numbers, require_finite, whole_number
 
+REMEMBERED = 2**16       # entries of the largest table of probabilities that a softmax policy keeps from its last call
+
 
 class Policy:
     """A stochastic policy; subclass it by giving ``shape`` and ``probabilities``.
@@ -162,6 +164,7 @@ class SoftmaxPolicy(Policy):
             self.shape = _table_shape(n_states, n_actions)
         self.weights = self.logarithmic = bool(weights)
         self.tabular = features is None
+        self._last = (b"", None)
 
     def check_theta(self, theta):
         theta = _parameters(theta, self.shape)
@@ -175,12 +178,32 @@ class SoftmaxPolicy(Policy):
     def probabilities(self, theta):
         """(..., S, A) probabilities, for theta (..., *shape)."""
         theta = self.check_theta(theta)
+        pi = self._pi(theta)
+        if pi.size <= REMEMBERED and self._fits(theta):
+            self._last = theta.tobytes(), pi.copy()
+        return pi
+
+    def _pi(self, theta):
         if self.weights:
             scale = theta.real.max(axis=-1, keepdims=True) if theta.dtype != object else None
             w = theta if scale is None else theta / scale
             return w / w.sum(axis=-1, keepdims=True)
-        logits = theta if self.features is None else np.einsum("sak,...k->...sa", self.features, theta)
-        return _softmax(logits)
+        return _softmax(theta if self.features is None else self._logits(theta))
+
+    def _logits(self, theta):
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = np.einsum("sak,...k->...sa", self.features, theta)
+        require_finite(logits, "the logit ", InvalidPolicyError, "features . theta overflows; scale the features or theta")
+        return logits
+
+    def _fits(self, theta) -> bool:
+        return isinstance(theta, np.ndarray) and theta.dtype.char == "d" and theta.shape == self.shape
+
+    def _pi_again(self, theta):
+        """Probabilities that were just asked for, in a small table: a gradient asks again after every solve."""
+        if self._fits(theta) and theta.tobytes() == self._last[0]:
+            return self._last[1]
+        return self.probabilities(theta)
 
     def step(self, theta, direction, h):
         """Logits move by h * direction; weights are multiplied by e^(h * direction)."""
@@ -233,11 +256,11 @@ class SoftmaxPolicy(Policy):
 
     def _centred(self, theta, weights):
         """pi (w - sum pi w), with w counted from the likeliest action's, so that nothing cancels where pi is nearly 1."""
-        pi = self.probabilities(theta)
+        pi = self._pi_again(theta)
         weights = _weights(weights, pi.shape)
         if pi.dtype != object:
             weights = weights - weights[np.arange(len(pi)), pi.real.argmax(axis=1)][:, None]
-        return pi * (weights - dot_rows(pi, weights)[..., None])
+        return (weights - dot_rows(pi, weights)[..., None]) * pi
 
     def __repr__(self):
         if self.features is not None:
@@ -385,8 +408,9 @@ class EscortPolicy(Policy):
 def _softmax(logits):
     """(..., A) : e^h over the sum of its row. Worked on as columns: numpy is slow on rows as short as a list of actions."""
     columns = np.ascontiguousarray(logits.reshape(-1, logits.shape[-1]).T)
-    e = np.exp(columns - columns.real.max(axis=0))
-    e /= e.sum(axis=0)
+    with np.errstate(over="ignore"):                # a gap beyond 1e308 is minus infinity, and e to that is 0
+        e = np.exp(columns - np.maximum.reduce(columns.real))
+    e /= np.add.reduce(e)
     return np.ascontiguousarray(e.T).reshape(logits.shape)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse
 
-from .arithmetic import EPS
+from .arithmetic import EPS, EXPRESSION, INTEGER, as_array, rational_field
 from .policies import one_theta
 from .solution import evaluate, solve
 
@@ -24,7 +24,8 @@ class Problem:
 
     Attributes
     ----------
-    mdp, policy, theta : as given (theta checked)
+    mdp, policy, theta : as given (theta checked); sympy expressions that are rational are moved to one fraction field, where
+        zero is known to be zero
     solution : Solution
     pi : (S, A) probabilities
     directions : (n,) + theta.shape, along which gradients are compared: all coordinates where that is affordable
@@ -38,9 +39,9 @@ class Problem:
     """
 
     def __init__(self, mdp, policy, theta, rng=0, *, complete=None):
-        self.mdp, self.policy = mdp, policy
-        self.theta = one_theta(policy, theta)
-        self.solution = solve(mdp, policy.probabilities(self.theta))
+        self.policy, theta = policy, one_theta(policy, theta)
+        self.mdp, self.theta = _in_one_field(mdp, theta)
+        self.solution = solve(self.mdp, policy.probabilities(self.theta))
         self.pi, self.arithmetic = self.solution.pi, self.solution.arithmetic
         self._complete = complete
         self.memory: dict = {}   # what a route has computed, by its own keys
@@ -145,3 +146,11 @@ class Problem:
     @property
     def _inner_slope(self) -> float:
         return self.policy.inner_slope(self.theta)
+
+
+def _in_one_field(mdp, theta):
+    """(mdp, theta) over one field of rational functions, where they hold sympy expressions that allow it."""
+    if EXPRESSION not in (mdp.arithmetic, as_array(theta)[1]) or not mdp.arithmetic.exact and mdp.arithmetic != INTEGER:
+        return mdp, theta
+    arithmetic = rational_field(mdp.P, mdp.R, mdp.gamma, mdp.rho, theta)
+    return (mdp, theta) if arithmetic is None else (mdp.rewritten(arithmetic), arithmetic.convert(theta))

@@ -140,6 +140,12 @@ class ChainSampler:
         self._start_states = np.flatnonzero(rho)
         self._start = AliasTable(rho[self._start_states], [len(self._start_states)])
 
+    @property
+    def slots(self):
+        """(cut (m,), alias (m,)) of the joint tables: a state with K outcomes draws x in [0, K), which falls into its slot
+        int(x); the outcome is the slot's own where x < cut, and its alias beyond."""
+        return self._joint._cut, self._joint._alias
+
     def start(self, n, rng):
         """(n,) states drawn from rho."""
         return self._start_states[self._start.draw(np.zeros(n, dtype=np.intp), np.random.default_rng(rng))]

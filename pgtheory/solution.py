@@ -277,6 +277,8 @@ def evaluate(mdp, pi, arithmetic=None) -> Solution:
     """
     if arithmetic is None:
         arithmetic = as_array(pi, "pi")[1]
+    if mdp.arithmetic is arithmetic is FLOAT:
+        return Solution(mdp, pi, FLOAT)
     common = join(mdp.arithmetic, arithmetic)
     if common == INTEGER:
         common = FLOAT
@@ -313,8 +315,8 @@ def _is_policy(pi, arithmetic) -> bool:
     """Floats that pass every check at once, NaN included; what does not is looked at again to find the words."""
     if arithmetic is not FLOAT or pi.min(initial=0.0) < 0:
         return False
-    off = np.abs(np.einsum("...a->...", pi) - 1)
-    return bool(off.max(initial=0.0) <= 4 * pi.shape[-1] * EPS)
+    off = abs(np.einsum("...a->...", pi) - 1)
+    return bool(np.maximum.reduce(off, axis=None, initial=0.0) <= 4 * pi.shape[-1] * EPS)
 
 
 def _policy_hint(pi, S, A) -> str:

@@ -6,16 +6,13 @@ ends in one of three ways, and they are told apart:
 - *termination*: step t enters a terminal state; nothing follows, its value is 0 whatever a critic says;
 - *horizon*: the problem itself ends after T steps (``terminated`` too, and nothing is bootstrapped unless asked);
 - *time limit*: the record is cut, the problem goes on (``truncated``): what would have followed has the critic's value.
-
-The log-probability of a trajectory is :math:`\log\rho(s_0) + \sum_t \log P(s_{t+1}|s_t,a_t) + \sum_t \log\pi(a_t|s_t)`;
-only the last sum depends on the policy's parameters.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +22,6 @@ from .errors import InvalidPolicyError, NotExactError, PGTheoryError, UndefinedE
 from .horizon import check_horizon
 from .mdp import MDP
 from .sampling import ChainSampler
-from .scores import score_sums
 from .solution import as_policy, reaches_terminal
 from .validation import read_only, whole_number
 
@@ -162,7 +158,7 @@ class TrajectoryBatch:
         """sum_n probability[n] estimates[n], for estimates (N, ...)."""
         estimates, other = as_array(estimates, "estimates")
         if estimates.shape[:1] != (len(self),):
-            raise PGTheoryError(f"estimates have shape {estimates.shape}: the first axis must be the {len(self)} trajectories")
+            raise PGTheoryError(f"estimates have shape {estimates.shape}: the first axis is the {len(self)} trajectories")
         join(self.arithmetic, other)
         return np.tensordot(self.probability, estimates, axes=1)[()]
 
@@ -214,8 +210,10 @@ def assemble(mdp, pi, arithmetic, states, actions, rewards, probability, *, hori
     valid = ~mdp.terminal[states[:, :-1]] & (step < (T if time_limit is None else time_limit))
     terminated = valid & (mdp.terminal[states[:, 1:]] | (step + 1 == horizon))
     truncated = valid & ~terminated & (step + 1 == time_limit)
-    arrays = (states, actions, rewards, terminated, truncated, valid, probability)
-    return TrajectoryBatch(*map(read_only, arrays), pi, mdp, horizon, sampled, arithmetic)
+    columns = {"states": states, "actions": actions, "rewards": rewards, "terminated": terminated, "truncated": truncated,
+               "valid": valid, "probability": probability}
+    return TrajectoryBatch(**{name: read_only(column) for name, column in columns.items()}, behaviour=pi, mdp=mdp,
+                           horizon=horizon, sampled=sampled, arithmetic=arithmetic)
 
 
 def sample(mdp, pi, n=1000, horizon=None, time_limit=None, rng=0) -> TrajectoryBatch:
@@ -268,7 +266,8 @@ def sample(mdp, pi, n=1000, horizon=None, time_limit=None, rng=0) -> TrajectoryB
 def _walk(chain, n, steps, time_limit, rng):
     """states (N, T+1) and actions (N, T); ``steps`` None walks until everybody is in a terminal state."""
     terminal = chain.mdp.terminal
-    states, actions = [chain.start(n, rng)], []
+    states: list[np.ndarray] = [chain.start(n, rng)]
+    actions: list[np.ndarray] = []
     while len(actions) != steps:
         if steps is None and actions and terminal[states[-1]].all():
             break
@@ -287,55 +286,3 @@ def _require_end(mdp, pi, chain):
     if stuck.any():
         raise UndefinedError(f"state {int(np.argmax(stuck))} reaches no terminal state under this policy: its episodes have "
                              "no end; pass horizon (the problem ends there) or time_limit (only the record does)")
-
-
-class LogProbability(NamedTuple):
-    """The parts of log P(tau): start (N,), dynamics (N, T) and policy (N, T), 0 after the end; they add up to the whole."""
-
-    start: np.ndarray
-    dynamics: np.ndarray
-    policy: np.ndarray
-
-    @property
-    def total(self):
-        """(N,) log P(tau)."""
-        return self.start + self.dynamics.sum(axis=1) + self.policy.sum(axis=1)
-
-
-def log_probability(batch, pi) -> LogProbability:
-    r"""log P(tau) under ``pi`` (S, A), part by part: of the start, of the dynamics, of the policy's choices.
-
-    Only the policy's part depends on theta, so its gradient is that of the whole. Floats, and complex numbers for the
-    complex step; the logarithm of an exact probability is not rational (:class:`NotExactError`). Source: Williams,
-    *Simple statistical gradient-following algorithms*, Machine Learning 8 (1992).
-
-    >>> import numpy as np, pgtheory as pg
-    >>> mdp = pg.MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [2.0, 0.0], 0.5, 0)
-    >>> batch = pg.enumerate_trajectories(mdp, [[1.0], [1.0]], horizon=2)
-    >>> np.exp(log_probability(batch, np.ones((2, 1))).total)
-    array([0.25, 0.25, 0.5 ])
-    """
-    if batch.arithmetic.exact or as_array(pi, "pi")[1].exact:
-        raise NotExactError("the logarithm of an exact probability is not rational: use batch.probability, or floats")
-    pi, mdp = np.asarray(pi), batch.mdp
-    s, a, t = batch.states[:, :-1], batch.actions, batch.states[:, 1:]
-    P = np.asarray(mdp.kernel.rows[(s * mdp.n_actions + a).reshape(-1), t.reshape(-1)]).reshape(s.shape)
-    with np.errstate(divide="ignore"):
-        start = np.log(mdp.rho[s[:, 0]])
-        return LogProbability(start, np.where(batch.valid, np.log(P), 0), np.where(batch.valid, np.log(pi[s, a]), 0))
-
-
-def trajectory_score(batch, policy, theta):
-    r"""(N,) + shape: grad log P(tau | theta) = sum_t grad log pi(a_t | s_t), without start and dynamics.
-
-    Per unit of theta, in the arithmetic of the inputs. Source: Williams 1992.
-
-    >>> import pgtheory as pg
-    >>> mdp = pg.MDP([[[0, 1], [0, 1]], [[0, 1], [0, 1]]], [1.0, 0.0], 1.0, 0)
-    >>> batch = pg.enumerate_trajectories(mdp, [[0.5, 0.5]] * 2, horizon=2)
-    >>> trajectory_score(batch, pg.SoftmaxPolicy(2, 2), [[0.0, 0.0], [0.0, 0.0]])[0]
-    array([[ 0.5, -0.5],
-           [ 0. ,  0. ]])
-    """
-    ones = np.full(batch.actions.shape, batch.arithmetic.number(1))
-    return score_sums(batch, policy, theta, ones)

@@ -26,7 +26,7 @@ def require_finite(array, name: str, error, what="entries must be finite") -> No
     if data.dtype == object:
         for index, x in np.ndenumerate(data):
             require_exact_real(x, f"{name}{bracket(index)}", error)
-    elif data.dtype.kind in "fc" and not np.isfinite(data).all():
+    elif data.dtype.kind in "fc" and not np.logical_and.reduce(np.isfinite(data), axis=None):
         index, value = locate(array, ~np.isfinite(data))
         raise error(f"{name}{bracket(index)} is {value}: {what}")
 
@@ -118,7 +118,7 @@ def first_negative(array):
 def read_only(array):
     """The same array (dense or sparse) with its buffers locked."""
     for buffer in (array.data, array.indices, array.indptr) if is_sparse(array) else (array,):
-        buffer.flags.writeable = False
+        buffer.setflags(write=False)
     return array
 
 

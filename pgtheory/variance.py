@@ -75,9 +75,9 @@ def moments(estimator, mdp, policy, theta, horizon=None, behaviour=None, batch_s
 
     Notes
     -----
-    Estimators of the library go by linear recursion, any other by enumeration (finite horizon). Sources: Sobel, *The variance
-    of discounted Markov decision processes*, J. Appl. Prob. 19 (1982), for the return; Hoeffding 1948 for leave-one-out,
-    which is the sample covariance of the summed score and the return, a U-statistic.
+    Estimators of the library go by linear recursion, any other by enumeration (finite horizon). Sources: Sobel, *The
+    variance of discounted Markov decision processes*, J. Appl. Prob. 19 (1982), for the return; Hoeffding 1948 for
+    leave-one-out, which is the sample covariance of the summed score and the return, a U-statistic.
 
     Examples
     --------
@@ -127,7 +127,8 @@ class _Blocks:
     @cached_property
     def start(self):
         """(n, n): E[Y Y^T] at the start, n the sizes of all blocks together."""
-        M = self._at_horizon() if self.setting.horizon is not None else self._stationary()
+        horizon = self.setting.horizon
+        M = self._stationary() if horizon is None else self._at_horizon(horizon)
         rho = self.setting.mdp.rho
         mean = {pair: (M[pair] * rho[:, None, None]).sum(axis=0) for pair in self.pairs}
         rows = [[mean[i, k] if i <= k else mean[k, i].T for k in range(len(self.width))] for i in range(len(self.width))]
@@ -147,9 +148,9 @@ class _Blocks:
             M[i, k][...] = self.setting.arithmetic.number(self.engine.end[i] * self.engine.end[k])
         return M
 
-    def _at_horizon(self):
+    def _at_horizon(self, horizon):
         M, terminal = self._over(), self.setting.mdp.terminal
-        for t in range(self.setting.horizon - 1, -1, -1):
+        for t in range(horizon - 1, -1, -1):
             rows, field = self._rows(t), self.engine.field(t)
             following = {pair: self._push(pair, rows, field, M) for pair in self.pairs}
             for pair in self.pairs:
@@ -252,9 +253,9 @@ class _Blocks:
             raise self._undefined()
 
     def _undefined(self):
-        return UndefinedError(f"{self.name} has no finite second moment here: scores, rewards or importance weights that are "
-                              "not discounted add up over episodes that do not end, or end too slowly; pass a horizon, or use "
-                              "an estimator whose terms carry gamma^t")
+        return UndefinedError(f"{self.name} has no finite second moment here: scores, rewards or importance weights that "
+                              "are not discounted add up over episodes that do not end, or end too slowly; pass a horizon, "
+                              "or use an estimator whose terms carry gamma^t")
 
 
 def _times(x, y):

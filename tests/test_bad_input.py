@@ -241,7 +241,8 @@ MIXED = [
     ("float among Fractions", lambda: model([[[F(1, 2), 0.5]], [[0, 1]]], [1, 0]),
      "P[0, 0, 1] is the float 0.5 among exact numbers: floats are never silently rounded; write it as a Fraction"),
     ("float R, exact P", lambda: model(EXACT, [1.0, 0.0], F(1, 2)),
-     "floats met exact numbers in one model (P is Fraction, R is float64, gamma is Fraction): floats are never silently rounded"),
+     "floats met exact numbers in one model (P is Fraction, R is float64, gamma is Fraction): floats are never "
+     "silently rounded"),
     ("float gamma, exact P", lambda: model(EXACT, [1, 0], 0.9), "for instance Fraction(9, 10) for 0.9"),
     ("float rho, exact P", lambda: model(EXACT, [1, 0], F(1, 2), [0.5, 0.5]), "rho is float64"),
     ("Fraction gamma, sparse P", lambda: model(SPARSE, R3, F(1, 2)), "P is float64, R is float64, gamma is Fraction"),
@@ -256,7 +257,8 @@ MIXED = [
     ("exact pi, sparse model", lambda: pg.solve(pg.MDP([sp.eye_array(2, dtype=int)], [0, 0], 0, 0), [[F(1)]] * 2),
      "exact policies need a dense model: a sparse P holds floats"),
     ("exact logits", lambda: pg.SoftmaxPolicy(1, 2).probabilities([[F(1), F(2)]]),
-     "a softmax of exact logits is not rational: use SoftmaxPolicy(S, A, weights=True), whose theta holds the weights w = e^logit"),
+     "a softmax of exact logits is not rational: use SoftmaxPolicy(S, A, weights=True), whose theta holds the weights "
+     "w = e^logit"),
     ("symbolic logits", lambda: pg.SoftmaxPolicy(1, 2).probabilities([[p, 0]]), "a softmax of exact logits is not rational"),
     ("exact features", lambda: pg.SoftmaxPolicy(features=[[[F(1)]]]),
      "a softmax of exact features is not rational: pass float features, or weights=True in tables"),
@@ -324,6 +326,8 @@ PARAMETERS = [
     ("theta inf", lambda: softmax.score(put(np.zeros((3, 2)), (2, 0), -np.inf)),
      "theta[2, 0] is -inf: parameters must be finite"),
     ("theta None", lambda: softmax.probabilities(None), f"theta is None (NoneType): {ENTRIES}"),
+    ("logits overflow", lambda: pg.SoftmaxPolicy(features=np.full((2, 2, 1), 1e200)).probabilities([1e200]),
+     "the logit [0, 0] is inf: features . theta overflows; scale the features or theta"),
     ("theta ragged", lambda: softmax.probabilities([[0, 1], [0], [0, 0]]), "theta is ragged: theta[1] has shape (1,)"),
     ("theta text", lambda: softmax.probabilities([["a", "b"]] * 3), f"theta[0, 0] is 'a' (str): {ENTRIES}"),
     ("weight 0", lambda: weights.probabilities([[1, 1], [0, 1]]),
@@ -348,7 +352,8 @@ GRADIENT = [
     ("sizes of model and policy", lambda: pg.policy_gradient(mdp3, pg.SoftmaxPolicy(2, 3), np.zeros((2, 3))),
      "SoftmaxPolicy(2, 3) gives probabilities of shape (2, 3): the model has 3 states and 2 actions"),
     ("policy class", lambda: pg.policy_gradient(mdp, pg.SoftmaxPolicy, np.zeros((2, 2))),
-     "policy is SoftmaxPolicy: it must be a policy object, such as SoftmaxPolicy(S, A); probabilities alone go to solve(mdp, pi)"),
+     "policy is SoftmaxPolicy: it must be a policy object, such as SoftmaxPolicy(S, A); probabilities alone "
+     "go to solve(mdp, pi)"),
     ("policy array", lambda: pg.policy_gradient(mdp, HALF[:2], np.zeros((2, 2))),
      "policy is ndarray: it must be a policy object"),
     ("policy None", lambda: pg.value_gradient(mdp, None, np.zeros((2, 2))),
@@ -388,8 +393,8 @@ GENERAL = [
 
 UNDEFINED = [
     ("gamma 1, never ends", lambda: pg.solve(model(gamma=1, R=np.ones((2, 2))), HALF[:2]),
-     "gamma = 1, and state 0 reaches no terminal state under this policy: the undiscounted value does not exist; use gamma < 1, "
-     "or a policy under which every state terminates"),
+     "gamma = 1, and state 0 reaches no terminal state under this policy: the undiscounted value does not exist; use "
+     "gamma < 1, or a policy under which every state terminates"),
     ("gamma 1, stuck under this policy", lambda: pg.solve(model(gamma=1), [[0.0, 1.0]] * 2),
      "gamma = 1, and state 0 reaches no"),
     ("gamma 1, exact", lambda: pg.solve(model(EXACT[..., ::-1], [1, 1], 1), [[1], [1]]),
@@ -408,7 +413,8 @@ UNDEFINED = [
 
 GROUPS = [(LAYOUT, InvalidMDPError), (ENTRY, InvalidMDPError), (ROWS, InvalidMDPError), (DISCOUNT, InvalidMDPError),
           (START, InvalidMDPError), (SPARSE_MODEL, InvalidMDPError), (MIXED, NotExactError), (POLICY, InvalidPolicyError),
-          (PARAMETERS, InvalidPolicyError), (GRADIENT, InvalidPolicyError), (GENERAL, PGTheoryError), (UNDEFINED, UndefinedError)]
+          (PARAMETERS, InvalidPolicyError), (GRADIENT, InvalidPolicyError), (GENERAL, PGTheoryError),
+          (UNDEFINED, UndefinedError)]
 CASES = [pytest.param(call, error, message, id=name) for table, error in GROUPS for name, call, message in table]
 
 

@@ -75,11 +75,11 @@ def test_too_many_are_refused_with_their_count_at_once():
 
 
 def test_symbols_pass_through_and_the_log_derivative_is_the_score():
-    """w d/dw log P(tau | w) of the symbolic probability is the trajectory's score: the dynamics drop out by differentiation."""
+    """w d/dw log P(tau | w) of the symbolic probability is the trajectory's score: the dynamics drop out."""
     from sympy import QQ
     from sympy.polys.fields import field
 
-    from pgtheory.trajectories import trajectory_score
+    from pgtheory.likelihood import trajectory_score
 
     _, *w = field("a, b, c, d", QQ)
     theta = np.array(w, dtype=object).reshape(2, 2)

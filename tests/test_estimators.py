@@ -1,4 +1,4 @@
-"""Estimators: their expectations in exact Fractions by enumeration, against the gradient of J differentiated without theorem.
+"""Estimators: their expectations in exact Fractions by enumeration, against J differentiated without a theorem.
 
 Every unbiased estimator must give the exact gradient with ``==``; biased ones must give their own closed-form mean; and the
 wrong estimators at the end of the file must not pass.
@@ -123,14 +123,14 @@ def test_leave_one_out_over_all_tuples_is_the_exact_gradient(T, N):
         assert equal(wrong, gradient * Fraction(N - 1, N)) and not equal(wrong, gradient)
 
 
-# ------------------------------------------------------------------------------- biased ones, with their own closed-form means
+# ---------------------------------------------------------------------------- biased ones, with their own closed-form means
 
 
 @every_case
 @pytest.mark.parametrize("lam", [0, Fraction(1, 3), 1])
 @pytest.mark.parametrize("by_time", [False, True])
 def test_gae_has_its_closed_form_mean(case, lam, by_time):
-    """E[A^lambda_t | s, a] = A_t - e_t(s) + gamma (1-lambda) sum_k (gamma lambda)^k [P P_pi^k e_(t+1+k)](s, a), e = v - V."""
+    """E[A^lambda_t|s, a] = A_t - e_t(s) + gamma (1-lambda) sum_k (gamma lambda)^k [P P_pi^k e_(t+1+k)](s, a), e = v - V."""
     mdp, policy, theta, T, _, _ = setting(case)
     solution = pg.solve(mdp, policy.probabilities(theta), horizon=T)
     v = critic(case, (T + 1, mdp.n_states) if by_time else (mdp.n_states,))
@@ -177,7 +177,7 @@ def test_the_true_value_as_critic_leaves_no_bias(case, n):
 
 @every_case
 def test_bootstrapping_at_the_horizon_changes_the_target_and_says_so(case):
-    """With bootstrap the target is the gradient of the problem whose final state is worth the critic, scores of T steps only."""
+    """With bootstrap the target is the gradient where the final state is worth the critic, scores of T steps only."""
     mdp, policy, theta, T, _, gradient = setting(case)
     v = np.where(mdp.terminal, Fraction(0), critic(case, (mdp.n_states,)))
     pi = policy.probabilities(theta)
@@ -301,13 +301,14 @@ def test_the_value_of_the_surrogate_means_nothing():
 
 
 def test_a_time_limit_is_not_the_end_of_the_problem():
-    """Cut after k of T steps: with the true critic the first k terms of the gradient are unbiased; as termination they are not."""
+    """Cut after k of T steps: with the true critic the first k terms are unbiased; taken for termination they are not."""
     mdp, policy, theta, _, _, _ = setting(0)
     pi, T, k = policy.probabilities(theta), 3, 2
     solution = pg.solve(mdp, pi, horizon=T)
     batch = pg.enumerate_trajectories(mdp, pi, T, time_limit=k)
     assert batch.truncated.any()
-    target = sum(policy.pullback(theta, mdp.gamma**t * solution.state_distribution[t][:, None] * solution.Q[t]) for t in range(k))
+    visits = [mdp.gamma**t * solution.state_distribution[t][:, None] for t in range(k)]
+    target = sum(policy.pullback(theta, visits[t] * solution.Q[t]) for t in range(k))
     for estimator in (GAE(solution.V, 1), GAE(solution.V, HALF), NStep(solution.V, 2), ActorCritic(solution.V)):
         assert equal(batch.mean(estimator(batch, policy, theta, mdp.gamma)), target)
     as_termination = pg.enumerate_trajectories(mdp, pi, k)
@@ -364,7 +365,8 @@ def _weighted(weights):
 
 
 def _past(batch, gamma):
-    return np.stack([sum(gamma**k * batch.rewards[:, k] for k in range(t + 1)) for t in range(batch.rewards.shape[1])], axis=1)
+    T = batch.rewards.shape[1]
+    return np.stack([sum(gamma**k * batch.rewards[:, k] for k in range(t + 1)) for t in range(T)], axis=1)
 
 
 def _last_step_dropped(batch, gamma):
@@ -374,9 +376,9 @@ def _last_step_dropped(batch, gamma):
 
 
 def _last_reward_dropped(batch, gamma):
-    rewards = batch.rewards.copy()
+    rewards, T = batch.rewards.copy(), batch.rewards.shape[1]
     rewards[:, -1] = Fraction(0)
-    return np.stack([sum(gamma**k * rewards[:, k] for k in range(t, rewards.shape[1])) for t in range(rewards.shape[1])], axis=1)
+    return np.stack([sum(gamma**k * rewards[:, k] for k in range(t, T)) for t in range(T)], axis=1)
 
 
 MUTANTS = {

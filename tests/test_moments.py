@@ -1,10 +1,21 @@
-"""Exact moments of estimators: the linear recursion against enumeration in Fractions, against limits and published numbers."""
+"""Exact moments of estimators: the linear recursion against enumeration in Fractions, limits and published numbers."""
 
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from episodic import as_floats, bandit, corridor, equal, exact_gradient, exact_mdp, fractions, problems, shared_policy, simplex
+from episodic import (
+    as_floats,
+    bandit,
+    corridor,
+    equal,
+    exact_gradient,
+    exact_mdp,
+    fractions,
+    problems,
+    shared_policy,
+    simplex,
+)
 
 import pgtheory as pg
 from pgtheory.estimators import (
@@ -35,7 +46,8 @@ def estimators(S, T, rng):
         options = {"gamma_weighting": weighting}
         yield from (Reinforce(**options), RewardToGo(**options), Gpomdp(**options), LeaveOneOut(**options),
                     Baseline(b(S), **options), Baseline(b(T + 1, S), full_return=True, **options),
-                    ActorCritic(b(S), **options), NStep(b(T + 1, S), 2, **options), NStep(b(S), 3, bootstrap=True, **options),
+                    ActorCritic(b(S), **options), NStep(b(T + 1, S), 2, **options),
+                    NStep(b(S), 3, bootstrap=True, **options),
                     GAE(b(S), THIRD, **options), GAE(b(T + 1, S), 1, bootstrap=True, **options), AllAction(**options),
                     PerDecisionIS(**options), TrajectoryIS(**options), VTrace(b(S), lam=THIRD, **options))
 
@@ -101,7 +113,8 @@ def test_discounted_moments_are_the_limit_of_long_horizons(weighted):
     assert np.allclose(short.mean, whole.mean, rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("estimator", [Reinforce(), RewardToGo(), TrajectoryIS(), LeaveOneOut(), RewardToGo(gamma_weighting=False)])
+@pytest.mark.parametrize("estimator", [Reinforce(), RewardToGo(), TrajectoryIS(), LeaveOneOut(),
+                                       RewardToGo(gamma_weighting=False)])
 def test_absorbing_moments_are_exact_and_the_limit_of_long_horizons(estimator):
     """In Fractions the mean equals the gradient with ==; in floats 200 steps leave out nothing visible."""
     mdp = exact_mdp(np.random.default_rng(3), 3, 2, Fraction(9, 10))
@@ -114,7 +127,7 @@ def test_absorbing_moments_are_exact_and_the_limit_of_long_horizons(estimator):
 
 
 def test_the_short_corridor_at_one_half_has_variance_1959_and_733():
-    """Sutton & Barto 2018, example 13.1, p = 1/2: E G = -12, gradient 2, variances 1959 (whole return), 733 (reward-to-go)."""
+    """Sutton & Barto 2018, example 13.1, p = 1/2: gradient 2, variances 1959 (whole return) and 733 (reward-to-go)."""
     full, to_go = (pg.moments(e, corridor(), shared_policy(), [0.0]) for e in (Reinforce(), RewardToGo()))
     assert np.allclose([full.mean[0], to_go.mean[0]], 2, atol=1e-10)
     assert abs(full.total_variance - 1959) < 1e-8 and abs(to_go.total_variance - 733) < 1e-8
@@ -134,7 +147,8 @@ def test_the_short_corridor_at_its_optimum():
 # -------------------------------------------------------------------------------------------------- published numbers
 
 
-@pytest.mark.parametrize(("b", "variance"), [(0, Fraction(9, 10000)), (Fraction(9, 10), Fraction(576, 10000)), (Fraction(1, 10), 0)])
+@pytest.mark.parametrize(("b", "variance"), [(0, Fraction(9, 10000)), (Fraction(9, 10), Fraction(576, 10000)),
+                                             (Fraction(1, 10), 0)])
 def test_a_baseline_may_raise_the_variance(b, variance):
     """pi(a0) = 9/10, r = (1, 0): mean 0.09 always; variance 0.0009 without, 0.0576 with b = V, 0 with b = 0.1."""
     policy, theta = pg.SoftmaxPolicy(2, 2, weights=True), fractions([[9, 1], [1, 1]])

@@ -1,4 +1,4 @@
-"""The simulated gradient and state distribution: exact means by matrix powers, boxes, verdicts on right and wrong theorems."""
+"""The simulated gradient and state distribution: exact means by matrix powers, boxes, verdicts on right and wrong ones."""
 
 import numpy as np
 import pytest
@@ -185,8 +185,8 @@ def inside(X, sampler):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_draw_leaves_the_box(kind):
-    """Two million draws over discounts and baselines; and the box lies within max |score| r_max / (1 - gamma) / (1 - sqrt gamma),
-    the bound without a look at the model."""
+    """Two million draws over discounts and baselines; and the box lies within the bound that needs no look at the model,
+    max |score| r_max / (1 - gamma) / (1 - sqrt gamma)."""
     for gamma in (0.0, 0.3, 0.7, 0.9):
         for baseline in ("exact", "none", "action"):
             sampler = GradientSampler(problem_of(kind, gamma, seed=3), BASELINES[baseline])

@@ -252,7 +252,7 @@ def test_the_null_is_as_wide_as_the_rounding_of_the_target():
     assert run(draw, [0.51], rounding=0.02, tolerance=0.0).tolerance == [0.02]
 
 
-@pytest.mark.parametrize("scale", [2.0**-27, 2.0**27])
+@pytest.mark.parametrize("scale", [2.0**-600, 2.0**-27, 2.0**27, 2.0**600])
 def test_the_unit_of_the_draws_does_not_matter(scale):
     """A power of two scales without rounding: the same verdict after the same draws with the same wealth."""
     plain = run(coin(0.52), [0.5], tolerance=0.05)
@@ -261,6 +261,20 @@ def test_the_unit_of_the_draws_does_not_matter(scale):
     assert (plain.verdict, plain.n) == (scaled.verdict, scaled.n)
     assert plain.log_e_fail == pytest.approx(scaled.log_e_fail, rel=1e-9)
     np.testing.assert_allclose(scaled.resolution, plain.resolution * scale, rtol=1e-9)
+
+
+def test_boxes_that_are_nearly_points():
+    """Targets that differ from a tiny or empty box by rounding: nothing overflows, the verdict comes at once."""
+    for width in (0.0, 1e-310, 1e-200, 1e-60):
+        def draw(n, rng, width=width):
+            return width * rng.random((n, 1))
+
+        close = run(draw, [1e-13], tolerance=1e-14, low=0.0, high=width, rounding=2e-13, budget=2000)
+        far = run(draw, [1e-13], tolerance=1e-9, low=0.0, high=width, rounding=1e-14)
+        assert (close.verdict, far.verdict) == ("PASS", "FAIL")
+        held = SequentialTest([1e-13], [0.0], [width], 1e-14, 1e-6, 1e-6, 100, rounding=2e-13)
+        held.update(draw(100, np.random.default_rng(0)))
+        assert np.isfinite(held.resolution()).all()
 
 
 def test_ranges_of_many_sizes_side_by_side():

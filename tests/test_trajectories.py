@@ -1,4 +1,4 @@
-"""Trajectories: conventions of the record, the three ways to end, sampling against exact probabilities, log-probabilities."""
+"""Trajectories: conventions of the record, the three ways to end, sampling, log-probabilities."""
 
 from fractions import Fraction
 
@@ -8,7 +8,7 @@ from episodic import as_floats, corridor, equal, exact_mdp, problems, shared_pol
 from scipy.stats import chi2
 
 import pgtheory as pg
-from pgtheory.trajectories import log_probability, trajectory_score
+from pgtheory.likelihood import log_probability, trajectory_score
 
 
 def line():
@@ -19,7 +19,8 @@ def line():
 ONE = [[1.0]] * 4
 
 
-@pytest.mark.parametrize("make", [lambda m, **k: pg.sample(m, ONE, n=2, **k), lambda m, **k: pg.enumerate_trajectories(m, ONE, **k)])
+@pytest.mark.parametrize("make", [lambda m, **options: pg.sample(m, ONE, n=2, **options),
+                                  lambda m, **options: pg.enumerate_trajectories(m, ONE, **options)])
 class TestEnds:
     """Termination, horizon and time limit are told apart, whoever makes the batch."""
 

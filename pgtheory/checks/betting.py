@@ -15,6 +15,7 @@ import numpy as np
 N_STAKES = 12
 BOLDEST = 0.95          # of the stake that could lose everything at one draw
 NARROW = 1e-3           # a mean this close to an end of the box is bet on as if it were this far (in widths of the box)
+POINT = 1e-290          # boxes no wider are points: their stakes would overflow
 PRODUCT = 64            # factors in [0.05, 951] multiplied before a logarithm: 951^64 = 4e190 does not overflow
 SIDE_BY_SIDE = 256      # processes bet on at once: 256 * 64 * 12 factors are 1.6 MB
 
@@ -66,17 +67,21 @@ class Bets:
         return earned
 
 
+def unit(width):
+    """(p,) the widths as units of measure: 1 where there is no width."""
+    return np.where(width > POINT, width, 1.0)
+
+
 def stakes(loss, width, budget):
     """(p, N_STAKES) geometric grids from the boldest safe stake down to one too small to pay within ``budget`` draws.
 
     A bias that shows in n draws exceeds 2 sd / sqrt(n), and its best stake is about bias / sd^2, with sd <= width / 2.
-    Nothing is staked where the box has no width.
+    Nothing is staked where the box is a point.
     """
-    scale = np.where(width > 0, width, 1.0)
-    top = BOLDEST / np.maximum(loss / scale, NARROW)
+    top = BOLDEST / np.maximum(loss / unit(width), NARROW)
     bottom = np.minimum(top / 4, 4 / np.sqrt(budget))
-    grid = top[:, None] * (bottom / top)[:, None] ** np.linspace(0, 1, N_STAKES) / scale[:, None]
-    return np.where(width[:, None] > 0, grid, 0.0)
+    grid = top[:, None] * (bottom / top)[:, None] ** np.linspace(0, 1, N_STAKES) / unit(width)[:, None]
+    return np.where(width[:, None] > POINT, grid, 0.0)
 
 
 def log_mean_exp(x, axes):

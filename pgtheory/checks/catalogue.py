@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arithmetic import canonical
+from ..arithmetic import EXPRESSION, as_array, canonical
 from ..claims import CLAIMS
 from ..claims.equation import Claim
 from ..errors import PGTheoryError, UndefinedError
@@ -62,6 +62,8 @@ class Theorem:
             lhs, rhs = (np.asarray(x) for x in self.function(model, policy, theta))
         else:
             lhs, rhs = _sides(self.claim, Problem(model, policy, theta, complete=True))
+            if EXPRESSION in (model.arithmetic, as_array(theta)[1]):
+                lhs, rhs = EXPRESSION.convert(lhs), EXPRESSION.convert(rhs)
         lhs, rhs = canonical(lhs, rhs)
         return Identity(lhs.view(Side), rhs.view(Side))
 

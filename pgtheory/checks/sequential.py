@@ -28,10 +28,11 @@ import numpy as np
 from ..arithmetic import EPS
 from ..errors import PGTheoryError
 from ..validation import first, require_finite
-from .betting import N_STAKES, Bets, log_mean_exp, quadratic_loss, stakes
+from .betting import N_STAKES, Bets, log_mean_exp, quadratic_loss, stakes, unit
 from .record import FAIL, INCONCLUSIVE, PASS
 
 ROUNDING = 1e-10        # default half width of the null, relative to the box
+FLAT = 1e-50            # boxes this narrow, seen from the target, tell nothing but that they are narrow
 SMALLEST, LARGEST, ENTRIES = 1024, 32768, 4_000_000     # draws between looks; entries of X held at once
 
 
@@ -96,6 +97,7 @@ class SequentialTest:
         self._within = self._bets(self.tolerance, -1)
         self._certified = self._within.loss <= 0
         self.n, self._sum, self._squares = 0, np.zeros_like(self.target), np.zeros_like(self.target)
+        self._unit = unit(np.maximum(self.high - self.target, self.target - self.low))     # the sums stay in [-n, n]
         outside = self._by_test(self._against.loss < 0).any(axis=-1)
         self.log_e_fail = np.where(outside, np.inf, 0.0)
         self.failed, self.passed = outside, np.zeros_like(outside)
@@ -113,7 +115,7 @@ class SequentialTest:
             raise PGTheoryError(f"draws have shape {X.shape}: they must be (n,) + {self.shape}")
         X = X.reshape(len(X), -1)
         self._require_in_box(X)
-        centred = X - self.target
+        centred = (X - self.target) / self._unit
         self.n, self._sum = self.n + len(X), self._sum + centred.sum(axis=0)
         self._squares += (centred**2).sum(axis=0)
         self._against.update(X)
@@ -154,8 +156,9 @@ class SequentialTest:
         exp(stake (n e - S1) - psi stake^2 (S2 - 2 e S1 + n e^2)) in the first two moments alone: a quadratic in e.
         """
         side, n = np.array([[[1.0]], [[-1.0]]]), self.n
-        room = np.stack([self.high - self.target, self.target - self.low])
-        stake = np.stack([stakes(x, self.high - self.low, self.budget) for x in room])
+        room = np.stack([self.high - self.target, self.target - self.low]) / self._unit
+        width = room.sum(axis=0)
+        stake = np.stack([stakes(x, np.where(width > FLAT, width, 0.0), self.budget) for x in room])
         S1, S2 = side * self._sum[:, None], self._squares[:, None]
         psi = quadratic_loss(stake * np.maximum(room, 0.0)[:, :, None])
         a, b = psi * stake**2 * n, stake * n + 2 * psi * stake**2 * S1
@@ -164,7 +167,8 @@ class SequentialTest:
             smallest = 2 * c / (b + np.sqrt(b**2 - 4 * a * c))
         smallest = np.where((b > 0) & (b**2 >= 4 * a * c), smallest, np.inf).min(axis=-1)
         known = np.where(self._certified.reshape(2, -1), self.tolerance, np.inf)
-        return np.clip(np.minimum(np.minimum(smallest, known), room), 0.0, None).max(axis=0).reshape(self.shape)
+        sides = np.minimum(np.minimum(smallest, room) * self._unit, known)
+        return np.clip(sides, 0.0, None).max(axis=0).reshape(self.shape)
 
 
 def _require_sense(target, low, high, tolerance, alpha, beta, budget):
@@ -223,16 +227,16 @@ def sequential_test(draw, target, low, high, tolerance, alpha, beta, budget, rng
 
 
 def _result(test):
-    n = max(test.n, 1)
+    n, scale = max(test.n, 1), test._unit
     mean = test._sum / n
-    variance = np.maximum(test._squares / n - mean**2, 0.0)
+    deviation = np.sqrt(np.maximum(test._squares / n - mean**2, 0.0))
     verdict = FAIL if test.failed.all() else PASS if test.passed.all() else INCONCLUSIVE
-    resolution = test.resolution()
-    return SequentialResult(verdict, test.n, test.target + mean, np.sqrt(variance / n), float(test.log_e_fail), resolution,
-                            test.tolerance, _reason(test, verdict, resolution))
+    estimate, resolution = test.target + mean * scale, test.resolution()
+    return SequentialResult(verdict, test.n, estimate, deviation * scale / np.sqrt(n), float(test.log_e_fail), resolution,
+                            test.tolerance, _reason(test, verdict, estimate, resolution))
 
 
-def _reason(test, verdict, resolution) -> str:
+def _reason(test, verdict, estimate, resolution) -> str:
     if verdict == PASS:
         return f"every bias beyond the tolerance is excluded after {test.n} draws"
     if verdict == INCONCLUSIVE:
@@ -247,4 +251,4 @@ def _reason(test, verdict, resolution) -> str:
     worst = int(np.argmax(test._against.log_wealth.max(axis=1)))
     j, above = int(test._against.column[worst]), test._against.sign[worst] > 0
     return (f"the mean of coordinate {j} lies {'above' if above else 'below'} the target {test.target[j]:.6g}: "
-            f"{test.target[j] + test._sum[j] / test.n:.6g} over {test.n} draws")
+            f"{estimate[j]:.6g} over {test.n} draws")

@@ -56,8 +56,8 @@ class FullReturnEstimator(Estimator):
         weights = self._discounted(batch, pi, gamma)
         if not self.gamma_weighting:
             if gamma == 0 and weights.shape[1] > 1:
-                raise UndefinedError("the whole return as seen from step t is R / gamma^t, which does not exist at gamma = 0: "
-                                     "use RewardToGo")
+                raise UndefinedError("the whole return as seen from step t is R / gamma^t, which does not exist at "
+                                     "gamma = 0: use RewardToGo")
             weights = weights / powers(gamma, weights.shape[1], arithmetic)
         return np.where(batch.valid, weights, arithmetic.number(0))
 
@@ -94,16 +94,16 @@ def returns(batch, gamma):
     """(N, T) reward-to-go sum_{k >= t} gamma^(k-t) r_k, reward units. Refused where a time limit cut an episode."""
     if batch.truncated.any():
         n, t = first(batch.truncated)
-        raise UndefinedError(f"episode {n} was cut by the time limit after step {t}: its return is not known; bootstrap with a "
-                             "critic (GAE, NStep, ActorCritic), or sample to the end or the horizon")
+        raise UndefinedError(f"episode {n} was cut by the time limit after step {t}: its return is not known; "
+                             "bootstrap with a critic (GAE, NStep, ActorCritic), or sample to the end or the horizon")
     return discounted_sums(batch.rewards, gamma)
 
 
 def td_errors(batch, critic, gamma, bootstrap):
     """(N, T) r_t + gamma v(s_{t+1}) - v(s_t), reward units; 0 after the end.
 
-    The next value counts 0 in a terminal state, and at the horizon unless ``bootstrap``; it counts at a time limit, where the
-    problem goes on.
+    The next value counts 0 in a terminal state, and at the horizon unless ``bootstrap``; it counts at a time limit, where
+    the problem goes on.
     """
     batch = batch.with_critic(critic)
     ends = batch.entered_terminal if bootstrap else batch.terminated

@@ -63,8 +63,8 @@ class GAE(Estimator):
     r"""Generalised advantage estimation: :math:`\Phi_t = \sum_k (\gamma\lambda)^k \delta_{t+k}`, deltas of the critic.
 
     critic : (S,), (T+1, S) or a constant; lam : lambda in [0, 1]; bootstrap : count the critic at the horizon
-    Unbiased for lambda = 1 with any critic, and for any lambda with the true value. Source: Schulman, Moritz, Levine, Jordan,
-    Abbeel, *High-dimensional continuous control using generalized advantage estimation*, ICLR 2016, equation 16.
+    Unbiased for lambda = 1 with any critic, and for any lambda with the true value. Source: Schulman, Moritz, Levine,
+    Jordan, Abbeel, *High-dimensional continuous control using generalized advantage estimation*, ICLR 2016, equation 16.
 
     >>> import pgtheory as pg
     >>> chain = pg.MDP([[[0, 1]], [[0, 1]]], [1.0, 2.0], 0.5, 0)

@@ -45,8 +45,9 @@ class RewardToGo(Estimator):
 class Gpomdp(RewardToGo):
     r"""GPOMDP: :math:`\sum_k \gamma^k r_k \sum_{t \le k} \nabla\log\pi(a_t|s_t)`, rewards times an eligibility trace.
 
-    Summed in the other order it is reward-to-go, trajectory by trajectory. Without gamma_weighting the trace decays by gamma,
-    which is how it was published. Source: Baxter & Bartlett, *Infinite-horizon policy-gradient estimation*, JAIR 15 (2001).
+    Summed in the other order it is reward-to-go, trajectory by trajectory. Without gamma_weighting the trace decays by
+    gamma, which is how it was published. Source: Baxter & Bartlett, *Infinite-horizon policy-gradient estimation*, JAIR 15
+    (2001).
     """
 
 
@@ -77,8 +78,8 @@ class LeaveOneOut(FullReturnEstimator):
     r"""The whole return minus the mean return of the *other* trajectories of the batch.
 
     :math:`\sum_t \nabla\log\pi(a_t|s_t)\,(R_n - \frac{1}{N-1}\sum_{m \ne n} R_m)`; the mean over a sample is unbiased. In an
-    enumerated batch the others are independent draws, whose mean return is the expected one. Source: Kool, van Hoof, Welling,
-    *Buy 4 REINFORCE samples, get a baseline for free*, ICLR workshop 2019.
+    enumerated batch the others are independent draws, whose mean return is the expected one. Source: Kool, van Hoof,
+    Welling, *Buy 4 REINFORCE samples, get a baseline for free*, ICLR workshop 2019.
     """
 
     def _discounted(self, batch, pi, gamma):

@@ -30,8 +30,8 @@ def require_support(pi, behaviour, visited) -> None:
     missing = np.array(pi != 0, dtype=bool) & np.array(behaviour == 0, dtype=bool) & visited[:, None]
     if missing.any():
         s, a = first(missing)
-        raise UndefinedError(f"behaviour[{s}, {a}] is 0 where the target takes that action: importance weights cannot reach it; "
-                             "let the behaviour try every action")
+        raise UndefinedError(f"behaviour[{s}, {a}] is 0 where the target takes that action: importance weights cannot "
+                             "reach it; let the behaviour try every action")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,27 @@
+"""``pgtheory prove``: the proofs printed one after the other, and the exit code."""
+
+from __future__ import annotations
+
+from .campaign import RULE, load
+from .derivations import DERIVATIONS, prove
+
+
+def run(slug: str | None, model: str | None, k: int) -> int:
+    """Print the proof of ``slug`` (without one, of every claim that has a derivation); 1 where a step does not hold.
+
+    >>> from pgtheory.proving import run
+    >>> run("occupancy", None, 2)   # doctest: +ELLIPSIS
+    Discounted state distribution (occupancy)
+    ...
+    model: proofs/occupancy.md
+    0
+    """
+    mdp = None if model is None else load(model, exact=True)
+    held = []
+    for name in DERIVATIONS if slug is None else (slug,):
+        proof = prove(name, mdp, k=k)
+        print(f"{RULE}\n{proof}" if held else proof, flush=True)
+        held.append(proof.passed)
+    if slug is None:
+        print(f"{RULE}\n{'PASSED' if all(held) else 'NOT PROVED'}: {sum(held)} of {len(held)} claims hold step by step.")
+    return int(not all(held))
