@@ -128,7 +128,7 @@ class _Run:
             raise self._lost(k, "J or its gradient is no longer finite", "a smaller step")
         self.thetas.append(theta)
         self.values.append(J)
-        self.norms.append(float(np.sqrt(np.sum(self.gradient**2))))
+        self.norms.append(float(np.hypot.reduce(self.gradient.reshape(-1))))
 
     def direction(self):
         """What is followed from the last theta."""
@@ -150,9 +150,10 @@ class _Run:
 
 def _step_size(step, k) -> float:
     alpha = step(k) if callable(step) else step
-    if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 < alpha < np.inf:
+    size = float(alpha) if isinstance(alpha, Real) and not isinstance(alpha, bool) else np.nan
+    if not 0 < size < np.inf:
         raise PGTheoryError(f"step {k} has size {alpha!r}: step sizes are positive finite numbers")
-    return float(alpha)
+    return size
 
 
 def _move(policy, theta, direction, alpha):

@@ -18,8 +18,8 @@ REACH = 80.0   # nodes cover densities down to e^(-40) of the largest in the box
 class SquashedGaussianPolicy(GaussianPolicy):
     r"""a = low + (high - low) (1 + tanh u)/2 with u ~ N(mu_theta(s), sigma^2): always inside the box.
 
-    The density of a is that of u over da/du, the product of (high - low)(1 - tanh^2 u)/2; the slope does not depend on theta, so
-    the scores are those of u.
+    The density of a is that of u over da/du, the product of (high - low)(1 - tanh^2 u)/2; the slope does not depend on
+    theta, so the scores are those of u.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ class SquashedGaussianPolicy(GaussianPolicy):
 class TruncatedGaussianPolicy(GaussianPolicy):
     r"""N(mu_theta(s), sigma^2) given that the action falls in the box.
 
-    The density is :math:`\varphi(z) / (\sigma Z)` with :math:`Z = \Phi(\beta) - \Phi(\alpha)`, the box in units of sigma around
-    the mean; Z depends on theta, so its logarithm is in the scores.
+    The density is :math:`\varphi(z) / (\sigma Z)` with :math:`Z = \Phi(\beta) - \Phi(\alpha)`, the box in units of sigma
+    around the mean; Z depends on theta, so its logarithm is in the scores.
 
     Parameters
     ----------
@@ -115,7 +115,8 @@ class TruncatedGaussianPolicy(GaussianPolicy):
 def _box(low, high):
     low, high = (numbers(x, name, InvalidPolicyError)[0].astype(float) for x, name in ((low, "low"), (high, "high")))
     if low.ndim > 1 or high.ndim > 1 or not (low < high).all():
-        raise InvalidPolicyError(f"the box [{low}, {high}] is none: low must be below high, numbers or one an action dimension")
+        raise InvalidPolicyError(f"the box [{low}, {high}] is none: low must be below high, numbers or one an "
+                                 "action dimension")
     return read_only(low), read_only(high)
 
 

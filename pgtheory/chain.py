@@ -72,8 +72,8 @@ class Chain:
             raise PGTheoryError(f"B has shape {B.shape}: its first axis must be the {S} states")
         arithmetic = join(self.arithmetic, other)
         if arithmetic.exact and arithmetic != self.arithmetic:
-            raise NotExactError(f"B is in {other.name} numbers, the solution in {self.arithmetic.name} ones: solve the model "
-                                "in the larger arithmetic")
+            raise NotExactError(f"B is in {other.name} numbers, the solution in {self.arithmetic.name} ones: solve the "
+                                "model in the larger arithmetic")
         columns = arithmetic.convert(B).reshape(S, -1)
         return self._among_active(columns, arithmetic, transpose).reshape(B.shape)
 
@@ -108,7 +108,8 @@ class Chain:
     def D(self):
         """(..., S) = (1 - gamma) d, a probability distribution; :class:`UndefinedError` at gamma = 1."""
         if self.gamma == 1:
-            raise UndefinedError("D = (1 - gamma) d does not exist at gamma = 1: use d, whose sum is the mean episode length")
+            raise UndefinedError("D = (1 - gamma) d does not exist at gamma = 1: use d, whose sum is the mean length of "
+                                 "an episode")
         return read_only(self.d * (1 - self.gamma))
 
     @cached_property

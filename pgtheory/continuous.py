@@ -1,7 +1,7 @@
 r"""Markov decision processes with finitely many states and continuous actions.
 
-From state s the action a in R^k leads to s' with probability P(s'|s, a) and pays R(s, a, s'); both are smooth functions of a.
-This is the smallest model on which the deterministic policy gradient theorem can be stated: it differentiates Q(s, a) in a.
+From state s the action a in R^k leads to s' with probability P(s'|s, a) and pays R(s, a, s'); both are smooth in a. This is
+the smallest model on which the deterministic policy gradient theorem can be stated: it differentiates Q(s, a) in a.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ class ContinuousActionMDP:
 
     Notes
     -----
-    Rows are computed by the user's formula, so they may miss 1 by 4 (S + 16) eps. With gamma and rho in Fractions and rational
-    code, actions in Fractions are answered in Fractions. Source: Silver, Lever, Heess, Degris, Wierstra, Riedmiller,
-    *Deterministic policy gradient algorithms*, ICML 2014, conditions A.1.
+    Rows are computed by the user's formula, so they may miss 1 by 4 (S + 16) eps. With gamma and rho in Fractions and
+    rational code, actions in Fractions are answered in Fractions. The functions return new arrays, or arrays that nobody
+    changes afterwards. Source: Silver, Lever, Heess, Degris, Wierstra, Riedmiller, *Deterministic policy gradient
+    algorithms*, ICML 2014, conditions A.1.
 
     Examples
     --------
@@ -107,7 +108,7 @@ class ContinuousActionMDP:
 
     @classmethod
     def from_sympy(cls, P, R, actions, gamma, rho):
-        """The model of sympy expressions: P (S, S) and R (S, S), or (S,) for the reward of leaving, in the symbols ``actions``.
+        """The model of sympy expressions in the symbols ``actions``: P (S, S), and R (S, S) or (S,), the reward of leaving.
 
         Derivatives are sympy's, turned into numpy code once; at actions in Fractions rational expressions stay exact.
         Raises :class:`InvalidMDPError` on wrong shapes and on symbols that are no actions.
@@ -174,14 +175,15 @@ class ContinuousActionMDP:
             return row
         if name.endswith("R") and row.shape in (tail, (1,) + tail):
             return np.broadcast_to(row, full)
-        raise InvalidMDPError(f"{name}({s}, {action_in_words(action)}) has shape {row.shape}: it must be {full}, one entry a next state")
+        raise InvalidMDPError(f"{name}({s}, {action_in_words(action)}) has shape {row.shape}: it must be {full}, one "
+                              "entry a next state")
 
 
 def _function(function, name):
     if callable(function) or (function is None and name.startswith("d")):
         return function
-    raise InvalidMDPError(f"{name} is a {type(function).__name__}: a ContinuousActionMDP takes functions of (s, a); tables of "
-                          "finitely many actions belong in pg.MDP")
+    raise InvalidMDPError(f"{name} is a {type(function).__name__}: a ContinuousActionMDP takes functions of (s, a); tables "
+                          "of finitely many actions belong in pg.MDP")
 
 
 def _start(rho):
@@ -197,7 +199,8 @@ def _start(rho):
     if (rho < 0).any() if not arithmetic.symbolic else False:
         index = first(rho < 0)
         raise InvalidMDPError(f"rho[{index[0]}] is {in_words(rho[index])}: probabilities are not negative")
-    require_stochastic(np.asarray(rho.sum()), "rho", len(rho), FLOAT if arithmetic == INTEGER else arithmetic, InvalidMDPError,
+    checked = FLOAT if arithmetic == INTEGER else arithmetic
+    require_stochastic(np.asarray(rho.sum()), "rho", len(rho), checked, InvalidMDPError,
                        lambda index, total: "it must be a distribution over the states")
     return rho, arithmetic
 
@@ -222,8 +225,8 @@ def _whole(array, name, actions, shape, tail):
     n = len(tail) + 2
     if array.ndim >= n and _fits(array.shape, shape) and (name.endswith("R") or array.shape[-n:] == shape[-n:]):
         return np.broadcast_to(array, shape)
-    raise InvalidMDPError(f"{name}(actions) has shape {array.shape}: for actions of shape {actions.shape} it must be {shape}, "
-                          "row s at actions[..., s, :], leading axes kept")
+    raise InvalidMDPError(f"{name}(actions) has shape {array.shape}: for actions of shape {actions.shape} it must be "
+                          f"{shape}, row s at actions[..., s, :], leading axes kept")
 
 
 def _fits(small, large) -> bool:

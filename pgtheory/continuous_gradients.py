@@ -12,8 +12,8 @@ from .gaussian_solution import solve_density
 
 
 def continuous_policy_gradient(model, policy, theta):
-    r"""theta's shape: :math:`\frac{1}{1-\gamma} E_{s \sim D}[\nabla_\theta\mu(s) \nabla_a Q(s,a)|_{a=\mu(s)}]` for a deterministic
-    policy, :math:`\frac{1}{1-\gamma} E_{s \sim D, a \sim \pi}[\nabla_\theta\log\pi(a|s) Q(s,a)]` for a density.
+    r"""theta's shape: the policy gradient, :math:`\frac{1}{1-\gamma} E_{s \sim D}[\nabla_\theta\mu(s) \nabla_a Q(s,a)]` at
+    a = mu(s), or for a density :math:`\frac{1}{1-\gamma} E_{s \sim D, a \sim \pi}[\nabla_\theta\log\pi(a|s) Q(s,a)]`.
 
     Source: Silver et al. 2014, theorem 1; Sutton et al. 2000, theorem 1.
 
@@ -43,19 +43,19 @@ def solve_policy(model, policy, theta):
     array([-0.125])
     """
     if not isinstance(policy, (DeterministicPolicy, GaussianPolicy)):
-        raise InvalidPolicyError(f"policy is {type(policy).__name__}: on a ContinuousActionMDP it must choose actions in R^k, as "
-                                 "DeterministicPolicy and GaussianPolicy do")
+        raise InvalidPolicyError(f"policy is {type(policy).__name__}: on a ContinuousActionMDP it must choose actions in "
+                                 "R^k, as DeterministicPolicy and GaussianPolicy do")
     theta = policy.check_theta(theta)
     actions = policy.actions(theta) if isinstance(policy, DeterministicPolicy) else policy.means(theta)
     expected = (model.n_states, model.action_dim)
     if np.shape(actions) != expected:
-        raise InvalidPolicyError(f"{policy!r} gives actions of shape {np.shape(actions)} at theta of shape {theta.shape}: the "
-                                 f"model has {expected[0]} states and actions in R^{expected[1]}")
+        raise InvalidPolicyError(f"{policy!r} gives actions of shape {np.shape(actions)} at theta of shape {theta.shape}: "
+                                 f"the model has {expected[0]} states and actions in R^{expected[1]}")
     return solve_actions(model, actions) if isinstance(policy, DeterministicPolicy) else solve_density(model, policy, theta)
 
 
 def contributions(model, policy, theta):
-    """(theta, solution, weights): weights (S, p), the derivative of the value of state s in the policy's own coordinates there."""
+    """(theta, solution, weights): weights (S, p) are the slope of Q in the policy's own coordinates, state by state."""
     solution = solve_policy(model, policy, theta)
     weights = solution.grad_Q if isinstance(policy, DeterministicPolicy) else solution.score_weighted_Q
     return policy.check_theta(theta), solution, weights
@@ -64,9 +64,9 @@ def contributions(model, policy, theta):
 def require_finite_actions(policy) -> None:
     """Refuse a policy on R^k where the actions are finitely many; :class:`InvalidPolicyError` says why."""
     if isinstance(policy, DeterministicPolicy):
-        raise InvalidPolicyError("the deterministic policy gradient theorem differentiates Q(s, a) in the action, and an MDP of "
-                                 "finitely many actions has no such derivative: pass a ContinuousActionMDP, or a stochastic "
-                                 "policy such as SoftmaxPolicy(S, A)")
+        raise InvalidPolicyError("the deterministic policy gradient theorem differentiates Q(s, a) in the action, and an "
+                                 "MDP of finitely many actions has no such derivative: pass a ContinuousActionMDP, or a "
+                                 "stochastic policy such as SoftmaxPolicy(S, A)")
     if isinstance(policy, GaussianPolicy):
         raise InvalidPolicyError(f"{type(policy).__name__} is a density over actions in R^k, and an MDP has finitely many "
                                  "actions: pass a ContinuousActionMDP, or SoftmaxPolicy(S, A)")

@@ -97,7 +97,8 @@ def _by_duals(model, name, actions):
         columns = [exact_derivative(lambda x: model.table(name, x)[0], lambda x, d, h: x + d * h, actions,
                                     np.broadcast_to(np.eye(k, dtype=int)[j], actions.shape)) for j in range(k)]
     except TypeError as bad:
-        raise NotExactError(f"{name} cannot be differentiated in Fractions ({bad}): pass d{name}=, or float actions") from bad
+        raise NotExactError(f"{name} cannot be differentiated in Fractions ({bad}): pass d{name}=, or float "
+                            "actions") from bad
     return np.stack(columns)
 
 
@@ -125,8 +126,8 @@ def _require_balance(dP, actions) -> None:
         return
     index = first(bad)
     raise InvalidMDPError(f"the derivative of P at state {index[-2]}, action {action_in_words(actions[index[:-1]])} sums to "
-                          f"{in_words(np.real(rows[index]))} over the next states, not 0 (action coordinate {index[-1]}): P sums "
-                          "to 1 at this action and not beside it, or is not differentiable there")
+                          f"{in_words(np.real(rows[index]))} over the next states, not 0 (action coordinate {index[-1]}): P "
+                          "sums to 1 at this action and not beside it, or is not differentiable there")
 
 
 # ------------------------------------------------------------------------------------- against finite differences
@@ -144,7 +145,8 @@ def trust(model, actions) -> None:
     Traceback (most recent call last):
         ...
     pgtheory.errors.InvalidMDPError: R at state 0, action [0.5], next state 0 changes by 1 per unit of action, and by 0 \
-according to the complex step: the code is not analytic there (abs, max, a comparison, .real?); pass dR=, or write it smoothly
+according to the complex step: the code is not analytic there (abs, max, a comparison, .real?); pass dR=, or write it \
+smoothly
     """
     direction = irregular(actions.shape)
     for name in ("P", "R"):
@@ -170,8 +172,8 @@ def _compare(model, name, actions, direction, claimed):
     (s,) = first(bad)
     seen, _ = _differences(model, name, actions, direction, lambda table: table[s])
     t = int(np.argmax(np.where(np.isfinite(claimed[s]), np.abs(claimed[s] - seen), np.inf)))
-    cause = (f"d{name}: correct it" if getattr(model, "d" + name) is not None else "the complex step: the code is not analytic "
-             f"there (abs, max, a comparison, .real?); pass d{name}=, or write it smoothly")
+    cause = (f"d{name}: correct it" if getattr(model, "d" + name) is not None else "the complex step: the code is not "
+             f"analytic there (abs, max, a comparison, .real?); pass d{name}=, or write it smoothly")
     raise InvalidMDPError(f"{name} at state {s}, action {action_in_words(actions[s])}, next state {t} changes by "
                           f"{seen[t]:.6g} per unit of action, and by {claimed[s, t]:.6g} according to {cause}")
 
@@ -186,8 +188,8 @@ def _differences(model, name, actions, direction, part):
     try:
         found = ladder(lambda h: part(_quiet(model, name, actions + h * direction)), 8 * EPS * max(size, EPS), scale / 2)
     except UndefinedError as bad:
-        raise InvalidMDPError(f"{name} is finite at the actions in use and on neither side of them ({bad}): it must be smooth "
-                              "there") from bad
+        raise InvalidMDPError(f"{name} is finite at the actions in use and on neither side of them ({bad}): it must be "
+                              "smooth there") from bad
     return found.value, 10 * found.error + 1e3 * EPS * max(size, float(np.max(np.abs(found.value))))
 
 

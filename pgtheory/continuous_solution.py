@@ -55,8 +55,8 @@ class ContinuousSolution(Chain):
     def grad_Q_at(self, actions):
         """(..., S, k): grad_a Q(s, a) at ``actions`` (..., S, k), reward per unit of action.
 
-        Real or exact actions; complex ones where the model has dP and dR. Raises :class:`InvalidMDPError` where P or R are not
-        differentiable.
+        Real or exact actions; complex ones where the model has dP and dR. Raises :class:`InvalidMDPError` where P or R are
+        not differentiable.
         """
         actions = self._checked(actions)
         P, R, _ = self._at(actions)
@@ -88,7 +88,8 @@ class ContinuousSolution(Chain):
             raise NotExactError("the Hessian is taken by differences: solve the model at float actions")
         scale = max(1.0, float(np.abs(actions).max(initial=0.0)))
         noise = 8 * EPS * max(float(np.abs(self.grad_Q_at(actions)).max()), float(np.abs(self.V).max()), EPS)
-        columns = [ladder(lambda h, e=e: self.grad_Q_at(actions + h * e), noise, scale / 4) for e in np.eye(actions.shape[-1])]
+        axes = np.eye(actions.shape[-1])
+        columns = [ladder(lambda h, e=e: self.grad_Q_at(actions + h * e), noise, scale / 4) for e in axes]
         H = np.stack([c.value for c in columns], axis=-1)
         return (H + np.swapaxes(H, -1, -2)) / 2, max(c.error for c in columns)
 

@@ -19,8 +19,8 @@ class Compiled(NamedTuple):
 
     P: object
     R: object
-    dP: object
-    dR: object
+    dP: object   # noqa: N815
+    dR: object   # noqa: N815
 
 
 def compiled(P, R, actions, n_states: int):
@@ -57,15 +57,15 @@ def _table(values, name, n_states, symbols):
     if array.shape == (n_states,) and name == "R":
         array = np.repeat(array[:, None], n_states, axis=1)
     if array.shape != (n_states, n_states):
-        raise InvalidMDPError(f"{name} has shape {array.shape}: with rho of {n_states} states it must be {(n_states, n_states)}"
-                              + (f" or {(n_states,)}" if name == "R" else ""))
+        raise InvalidMDPError(f"{name} has shape {array.shape}: with {n_states} states in rho it must be "
+                              f"{(n_states, n_states)}" + (f" or {(n_states,)}" if name == "R" else ""))
     out = np.empty(array.shape, dtype=object)
     for index, x in np.ndenumerate(array):
         out[index] = sympy.sympify(x)
         unknown = sorted(out[index].free_symbols - set(symbols), key=str)
         if unknown:
-            raise InvalidMDPError(f"{name}{list(index)} is {x}: {unknown[0]} is no action; substitute a number for it, or name it "
-                                  "among the actions")
+            raise InvalidMDPError(f"{name}{list(index)} is {x}: {unknown[0]} is no action; substitute a number for it, or "
+                                  "name it among the actions")
     return out
 
 

@@ -1,7 +1,8 @@
 r"""Compatible critic of a deterministic policy (Silver et al. 2014, theorem 3).
 
-A critic :math:`Q^w(s,a) = (a - \mu(s))^\top \nabla_\theta\mu(s)^\top w + V(s)` has :math:`\nabla_a Q^w = \nabla_\theta\mu(s)^\top w` at
-a = mu(s). Where w minimises :math:`E_{s \sim D} \|\nabla_a Q^w - \nabla_a Q\|^2`, it may stand in for Q in the deterministic
+A critic :math:`Q^w(s,a) = (a - \mu(s))^\top \nabla_\theta\mu(s)^\top w + V(s)` has the gradient
+:math:`\nabla_a Q^w = \nabla_\theta\mu(s)^\top w` in the action. Where w
+minimises :math:`E_{s \sim D} \|\nabla_a Q^w - \nabla_a Q\|^2`, it may stand in for Q in the deterministic
 policy gradient theorem, exactly, however far it is from Q.
 """
 
@@ -45,7 +46,8 @@ class DeterministicCritic:
 
     def __init__(self, model, policy, theta, weights=None):
         if not isinstance(policy, DeterministicPolicy):
-            raise InvalidPolicyError(f"policy is {type(policy).__name__}: this critic is compatible with a DeterministicPolicy")
+            raise InvalidPolicyError(f"policy is {type(policy).__name__}: this critic is compatible with a "
+                                     "DeterministicPolicy")
         self.policy, self.theta = policy, policy.check_theta(theta)
         if self.theta.dtype == object:
             raise NotExactError("the compatible critic is a least-squares fit in floats: pass theta in floats")

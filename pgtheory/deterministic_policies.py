@@ -135,8 +135,8 @@ def state_features(features):
     """features as a read-only (S, m) array; raises :class:`InvalidPolicyError` where they are none."""
     array, arithmetic = numbers(features, "features", InvalidPolicyError)
     if array.ndim != 2 or 0 in array.shape:
-        raise InvalidPolicyError(f"features have shape {array.shape}: they must be (S, m), one row a state; one action a state is "
-                                 "numpy.eye(S)")
+        raise InvalidPolicyError(f"features have shape {array.shape}: they must be (S, m), one row a state; one action a "
+                                 "state is numpy.eye(S)")
     if arithmetic.name == "complex128":
         raise InvalidPolicyError("features are complex: they must be real")
     return read_only(np.array(array))
@@ -153,7 +153,8 @@ def parameters(theta, shape: tuple):
     array, arithmetic = numbers(theta, "theta", InvalidPolicyError, "parameters must be finite")
     last = array.shape[max(array.ndim - len(shape), 0):]
     if len(last) != len(shape) or any(n not in (m, None) for m, n in zip(last, shape, strict=True)) or 0 in last:
-        raise InvalidPolicyError(f"theta has shape {array.shape}: this policy's is {_in_words(shape)}{_hint(array.shape, shape)}")
+        raise InvalidPolicyError(f"theta has shape {array.shape}: this policy's is {_in_words(shape)}"
+                                 f"{_hint(array.shape, shape)}")
     return FLOAT.convert(array) if arithmetic == INTEGER else array
 
 

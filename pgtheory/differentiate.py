@@ -55,7 +55,7 @@ class Ladder:
     best: int
 
 
-def ladder(f: Callable, noise: float, start: float = 0.5) -> Ladder:
+def ladder(f: Callable, noise: float, start: float = 0.5, beyond: int = 0) -> Ladder:
     """Differentiate ``f(h)`` (an array) at h = 0, on steps start, start/2, ...
 
     ``noise`` bounds the rounding error of any entry of ``f``. The extrapolant of a level is (4 C(h) - C(2h)) / 3, whose
@@ -84,7 +84,9 @@ def ladder(f: Callable, noise: float, start: float = 0.5) -> Ladder:
         if np.isfinite(error) and (best is None or error < errors[best]):
             best = len(steps) - 1
         if best is not None and 1.5 * noise / h > errors[best]:
-            break
+            beyond -= 1
+            if beyond < 0:
+                break
         h /= 2
     if best is None:
         raise UndefinedError("finite differences found no step at which the function is finite on both sides")

@@ -52,8 +52,8 @@ class GaussianPolicy:
 
     Notes
     -----
-    Source: Williams, *Simple statistical gradient-following algorithms*, Machine Learning 8 (1992), section 6, for the scores
-    :math:`(a - \mu)/\sigma^2` and :math:`(a-\mu)^2/\sigma^2 - 1` of mean and log sigma.
+    Source: Williams, *Simple statistical gradient-following algorithms*, Machine Learning 8 (1992), section 6, for the
+    scores :math:`(a - \mu)/\sigma^2` and :math:`(a-\mu)^2/\sigma^2 - 1` of mean and log sigma.
 
     Examples
     --------
@@ -72,7 +72,8 @@ class GaussianPolicy:
         if (features is None) == (mean is None):
             raise InvalidPolicyError("a Gaussian policy has either features (S, m) or a mean, a DeterministicPolicy")
         if mean is not None and sigma is None:
-            raise InvalidPolicyError("sigma=None appends a row log sigma to theta, which needs features; with mean= fix sigma")
+            raise InvalidPolicyError("sigma=None appends a row log sigma to theta, which needs features; with mean=, "
+                                     "fix sigma")
         self.mean = DeterministicPolicy(features) if mean is None else mean
         self.sigma = None if sigma is None else _deviations(sigma)
         self.tolerance, self.max_nodes = float(tolerance), int(max_nodes)
@@ -110,7 +111,8 @@ class GaussianPolicy:
             return np.exp(theta[..., -1, :])
         k = self.means(theta).shape[-1]
         if self.sigma.shape not in ((), (k,)):
-            raise InvalidPolicyError(f"sigma has shape {self.sigma.shape}: with {k} action dimensions it must be a number or {(k,)}")
+            raise InvalidPolicyError(f"sigma has shape {self.sigma.shape}: with {k} action dimensions it must be a "
+                                     f"number or {(k,)}")
         return np.broadcast_to(self.sigma, (k,))
 
     def rule(self, theta, n: int, part: slice = slice(None)) -> Rule:
@@ -119,7 +121,8 @@ class GaussianPolicy:
         k = self.means(theta).shape[-1]
         z, weights = product(np.repeat(x[:, None], k, axis=1), np.repeat(w[:, None], k, axis=1), part)
         latent = self.means(theta) + self.deviations(theta) * z[:, None, :]
-        return Rule(self._bounded(latent), np.broadcast_to(weights[:, None], latent.shape[:-1]), self._local_score(theta, latent))
+        weights = np.broadcast_to(weights[:, None], latent.shape[:-1])
+        return Rule(self._bounded(latent), weights, self._local_score(theta, latent))
 
     def log_density(self, theta, actions, states=None):
         """log pi(a | s) for actions (..., S, k), or (..., k) in ``states`` (...): (..., S), or (...)."""
@@ -129,7 +132,7 @@ class GaussianPolicy:
         return (-z**2 / 2 - np.log(sigma) - LOG_2PI / 2 - log_slope).sum(axis=-1)
 
     def score(self, theta, actions, states=None):
-        """(..., S) + shape: d log pi(a | s) / d theta for actions (..., S, k); (...) + shape for (..., k) in ``states`` (...)."""
+        """(..., S) + shape: d log pi(a | s) / d theta, for actions as in :meth:`log_density`."""
         local = self._local_score(theta, self._latent(np.asarray(actions, dtype=float))[0], states)
         theta = self.check_theta(theta)
         k = self.means(theta).shape[-1]
@@ -187,6 +190,6 @@ def _deviations(sigma):
         raise InvalidPolicyError(f"sigma is {sigma!r}: it must be a positive float, or one an action dimension")
     if (array <= 0).any():
         index = first(array <= 0)
-        raise InvalidPolicyError(f"sigma is {array[index]} in action dimension {index[0] if index else 0}: it must be positive; "
-                                 "sigma = 0 is a DeterministicPolicy")
+        raise InvalidPolicyError(f"sigma is {array[index]} in action dimension {index[0] if index else 0}: it must be "
+                                 "positive; sigma = 0 is a DeterministicPolicy")
     return read_only(np.array(array, dtype=float))

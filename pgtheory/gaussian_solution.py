@@ -40,8 +40,8 @@ class GaussianSolution(ContinuousSolution):
 def solve_density(model, policy, theta) -> GaussianSolution:
     r"""Solve ``model`` under a Gaussian policy (or its bounded kin), the nodes doubled until the answer stands.
 
-    Raises :class:`UndefinedError` where it does not stand within the policy's ``max_nodes``, and what evaluating the model at
-    the nodes raises.
+    Raises :class:`UndefinedError` where it does not stand within the policy's ``max_nodes``, and what evaluating the model
+    at the nodes raises.
 
     >>> import numpy as np, pgtheory as pg
     >>> from pgtheory.gaussian_solution import solve_density
@@ -69,7 +69,7 @@ def at_nodes(model, policy, theta, n: int) -> GaussianSolution:
 
 
 def _moments(model, rule):
-    """((S, 1 + p, S) of P, (S, 1 + p) of the reward), weighted by 1 and by the scores; and which states rest at every node."""
+    """[(S, 1 + p, S) of P, (S, 1 + p) of the reward], weighted by 1 and by the scores; and which states rest throughout."""
     P, _, r = model.valid_law(model.check_actions(rule.actions))
     weights = np.concatenate([rule.weights[..., None], rule.weights[..., None] * rule.scores], axis=-1)
     by_state = np.moveaxis(weights, 0, -1)

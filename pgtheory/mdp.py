@@ -223,7 +223,7 @@ class MDP:
         """
         from .storage import load
 
-        return load(path)
+        return load(path, MDP)
 
 
 def _rebuild(P, R, gamma, rho, n_actions, arithmetic):

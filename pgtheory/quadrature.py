@@ -117,7 +117,7 @@ def doubled(f: Callable, distance: Callable, limit: int, tolerance: float) -> Do
         if history[-1][1] <= tolerance:
             return Doubling(value, n, tuple(history))
     if not history:
-        raise UndefinedError(f"{limit} nodes an axis leave no room to double {FIRST}: raise max_nodes; more than three action "
-                             "dimensions are out of reach of a product rule")
+        raise UndefinedError(f"{limit} nodes an axis leave no room to double {FIRST}: raise max_nodes; more than three "
+                             "action dimensions are out of reach of a product rule")
     raise UndefinedError(f"the integral over actions still moves by {history[-1][1]:.1e} of its scale at {n} nodes an axis "
                          f"(tolerance {tolerance:.1e}): lower sigma, raise max_nodes, or accept a larger tolerance")

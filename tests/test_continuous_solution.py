@@ -24,7 +24,8 @@ def test_solution_is_that_of_the_finite_mdp_with_these_actions(seed):
     reference = pg.solve(finite(model, (first, second)), np.tile([1.0, 0.0], (S, 1)))
     for name in ("V", "d", "D", "J"):
         np.testing.assert_allclose(getattr(solution, name), getattr(reference, name), rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(np.stack([solution.Q_at(first), solution.Q_at(second)], axis=1), reference.Q, rtol=1e-12, atol=1e-12)
+    Q = np.stack([solution.Q_at(first), solution.Q_at(second)], axis=1)
+    np.testing.assert_allclose(Q, reference.Q, rtol=1e-12, atol=1e-12)
 
 
 def test_value_is_Q_at_the_policys_action():
@@ -66,7 +67,7 @@ def test_gradient_and_hessian_of_Q_are_its_derivatives(supplied):
 
 def test_hessian_of_a_cubic_is_exact_to_its_reported_error():
     """One state, R = a^3 - a b^2: the Hessian is [[6a, -2b], [-2b, -2a]]."""
-    model = pg.ContinuousActionMDP(lambda s, a: np.ones(1), lambda s, a: a[0] ** 3 - a[0] * a[1] ** 2, 0.5, [1.0], action_dim=2)
+    model = pg.ContinuousActionMDP(lambda s, a: np.ones(1), lambda s, a: a[0] ** 3 - a[0] * a[1] ** 2, 0.5, [1.0], 2)
     solution = pg.solve(model, [[0.0, 0.0]])
     a, b = 0.7, -1.3
     error = np.abs(solution.hessian_Q_at([[a, b]])[0] - [[6 * a, -2 * b], [-2 * b, -2 * a]]).max()
@@ -92,10 +93,11 @@ def test_arrays_are_read_only():
 
 
 def walk(stay=lambda a: 0.0 * a):
-    """0 - 1 - end: from 0 and 1 the end side is taken with probability cos^2 a; the end stays, but for ``stay``; reward -1."""
+    """0 - 1 - end: 0 and 1 step towards the end with probability cos^2 a, else to 0; the end is left with ``stay(a)``."""
     def P(s, a):
         up = np.cos(a[0]) ** 2
-        return [np.array([1 - up, up, 0 * up]), np.array([1 - up, 0 * up, up]), np.array([stay(a[0]), 0 * up, 1 - stay(a[0])])][s]
+        back = stay(a[0])
+        return [np.array([1 - up, up, 0 * up]), np.array([1 - up, 0 * up, up]), np.array([back, 0 * up, 1 - back])][s]
     return pg.ContinuousActionMDP(P, lambda s, a: 0.0 if s == 2 else -1.0 - a[0] ** 2, 1, [1.0, 0.0, 0.0])
 
 

@@ -68,7 +68,7 @@ def test_critic_differs_from_Q_and_touches_it_at_the_policy():
 
 
 def test_tabular_critic_is_vacuous():
-    """One action a state: the critic's gradient is that of Q, and the theorem says nothing; why the tests use fewer features."""
+    """One action a state: the critic's gradient is that of Q, and the theorem says nothing; hence fewer features above."""
     model = random_continuous(5, 2, rng=1)
     critic = DeterministicCritic(model, pg.DeterministicPolicy(np.eye(5)), np.zeros((5, 2)))
     assert np.abs(critic.residual).max() < 1e-12

@@ -1,4 +1,4 @@
-"""The deterministic policy gradient theorem against routes that do not know it, on generated models; and its wrong versions."""
+"""The deterministic policy gradient theorem against routes that do not know it, on generated models; its wrong versions."""
 
 import numpy as np
 import pytest
@@ -136,7 +136,8 @@ def _without_constant(model, solution, policy, theta):
 def _without_discount(model, solution, policy, theta):
     """States weighted by how often they are visited in the long run, not by gamma^t."""
     S = model.n_states
-    stationary = np.linalg.lstsq(np.vstack([solution.P_pi.T - np.eye(S), np.ones(S)]), np.append(np.zeros(S), 1), rcond=None)[0]
+    balance = np.vstack([solution.P_pi.T - np.eye(S), np.ones(S)])
+    stationary = np.linalg.lstsq(balance, np.append(np.zeros(S), 1), rcond=None)[0]
     return policy.pullback(theta, stationary[:, None] / (1 - model.gamma) * solution.grad_Q)
 
 

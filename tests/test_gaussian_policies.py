@@ -73,7 +73,8 @@ def test_far_truncation_keeps_its_digits():
     assert abs(score.item()) < 1e-10
     rule = policy.rule([[0.0]], 64)
     assert abs((rule.weights * rule.actions[..., 0]).sum() - mean) < 1e-10
-    assert 40 < policy.sample([[0.0]], np.zeros(100, dtype=int), rng=0).mean() < 40.1
+    samples = policy.sample([[0.0]], np.zeros(100, dtype=int), rng=0)
+    assert samples.min() >= 40 and samples.mean() < 40.1
 
 
 @each
@@ -85,7 +86,7 @@ def test_rule_integrates_moments_and_scores(policy):
     np.testing.assert_allclose((rule.weights[..., None] * rule.scores).sum(axis=0), 0, atol=1e-11)
     for s in range(3):
         bounds = (-8, 8) if type(policy) is pg.GaussianPolicy else (LOW + 1e-12, HIGH - 1e-12)
-        mean, error = integrate.quad(lambda a: a * np.exp(policy.log_density(theta, [a], s)), *bounds, limit=200)   # noqa: B023
+        mean, error = integrate.quad(lambda a: a * np.exp(policy.log_density(theta, [a], s)), *bounds)   # noqa: B023
         assert abs((rule.weights[:, s] * rule.actions[:, s, 0]).sum() - mean) <= error + 1e-8
 
 
@@ -131,7 +132,7 @@ def test_squashed_actions_stay_inside_and_scores_are_those_of_the_gaussian():
     theta = theta_for(squashed, 1)
     u = gaussian.sample(theta, rng=2)
     a = squashed.sample(theta, rng=2)
-    assert ((LOW < a) & (a < HIGH)).all()
+    assert ((a > LOW) & (a < HIGH)).all()
     np.testing.assert_allclose(a, LOW + (HIGH - LOW) * (1 + np.tanh(u)) / 2, rtol=1e-15)
     np.testing.assert_allclose(squashed.score(theta, a), gaussian.score(theta, u), rtol=1e-11)
 

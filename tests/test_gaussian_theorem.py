@@ -24,7 +24,7 @@ def cosine(gamma=0.9):
 
 
 def cosine_closed_form(means, sigma, gamma):
-    """V of :func:`cosine` under N(means, sigma^2): E cos = e^(-sigma^2/2) cos, and E sin likewise; analytic in all arguments."""
+    """V of :func:`cosine` under N(means, sigma^2): E cos = e^(-sigma^2/2) cos, and E sin likewise; analytic throughout."""
     damp = np.exp(-(sigma**2) / 2)
     p = (1 + damp * np.cos(means + np.arange(2))) / 2
     r = damp * np.sin(means) + 1 - p
@@ -83,7 +83,8 @@ def test_gradient_is_the_complex_step_of_J(family, learnt, k):
         for index in [(0, 0), (theta.shape[0] - 1, k - 1)]:
             step = np.zeros(theta.shape)
             step[index] = 1.0
-            left = at_nodes(model, policy, theta + 1e-30j * step, 2 * solution.nodes if k < 3 else solution.nodes).J.imag / 1e-30
+            nodes = 2 * solution.nodes if k < 3 else solution.nodes
+            left = at_nodes(model, policy, theta + 1e-30j * step, nodes).J.imag / 1e-30
             assert abs(left - gradient[index]) <= 1e-9 * np.abs(gradient).max(), (seed, index)
 
 
@@ -99,7 +100,8 @@ def test_built_in_models_under_a_gaussian(model):
 
 def test_bounded_models_need_bounded_policies():
     """P = (a, 1 - a) makes sense on [0, 1] alone: the Gaussian's nodes leave it and are refused; its bounded kin answer."""
-    model = pg.ContinuousActionMDP(lambda s, a: np.array([a[0], 1 - a[0]]), lambda s, a: np.array([a[0] ** 2, 1.0]), 0.5, [1.0, 0.0])
+    model = pg.ContinuousActionMDP(lambda s, a: np.array([a[0], 1 - a[0]]), lambda s, a: np.array([a[0] ** 2, 1.0]), 0.5,
+                                   [1.0, 0.0])
     with pytest.raises(pg.InvalidMDPError, match="does the action leave the range of the model"):
         pg.policy_gradient(model, pg.GaussianPolicy(np.eye(2), 0.3), np.full((2, 1), 0.5))
     for family in (pg.TruncatedGaussianPolicy, pg.SquashedGaussianPolicy):
@@ -131,7 +133,8 @@ def test_means_may_be_any_deterministic_policy():
 
 def test_undiscounted_episodes_under_a_density():
     """One step to the end, reward sin a: V(0) = e^(-sigma^2/2) sin m, whose slope in m is e^(-sigma^2/2) cos m."""
-    model = pg.ContinuousActionMDP(lambda s, a: np.array([0.0, 1.0]), lambda s, a: np.sin(a[0]) if s == 0 else 0.0, 1, [1.0, 0.0])
+    model = pg.ContinuousActionMDP(lambda s, a: np.array([0.0, 1.0]), lambda s, a: np.sin(a[0]) if s == 0 else 0.0, 1,
+                                   [1.0, 0.0])
     gradient = pg.policy_gradient(model, pg.GaussianPolicy(np.eye(2), 0.6), [[0.3], [0.0]])
     np.testing.assert_allclose(gradient, [[np.exp(-0.18) * np.cos(0.3)], [0.0]], rtol=1e-12, atol=1e-15)
 
@@ -186,14 +189,15 @@ def test_score_function_second_moment_grows_like_sigma_to_the_minus_two():
 
 
 def test_score_moment_is_the_sampled_one():
-    """Null: the mean of ||score Q||^2/(1-gamma)^2 over samples is the quadrature's; z-test, alpha = 1e-9 (|z| < 6.2), seed 4."""
+    """Null: ||score Q||^2/(1-gamma)^2 has the quadrature's mean over samples; z-test, alpha 1e-9 (|z| < 6.2), seed 4."""
     model, policy, theta = cosine(), pg.GaussianPolicy(np.eye(2), 0.3), np.array([[0.3], [-1.1]])
     from pgtheory.sigma_limit import score_moment
     solution = solve_policy(model, policy, theta)
     exact, n = score_moment(policy, theta, solution), 4000
     rng = np.random.default_rng(4)
     actions = np.stack([policy.sample(theta, rng=rng) for _ in range(n)])
-    values = (policy.score(theta, actions) ** 2).reshape(n, 2, -1).sum(axis=-1) * solution.Q_at(actions) ** 2 @ solution.D * 100
+    sizes = (policy.score(theta, actions) ** 2).reshape(n, 2, -1).sum(axis=-1)
+    values = (sizes * solution.Q_at(actions) ** 2) @ solution.D / (1 - 0.9) ** 2
     z = (values.mean() - exact) / (values.std() / np.sqrt(n))
     assert abs(z) < 6.2
     assert abs((values.mean() * 1.5 - exact) / (values.std() * 1.5 / np.sqrt(n))) > 6.2

@@ -6,6 +6,7 @@ from .equation import Claim, Equation
 from .recursion import local_gradient
 
 STEPS = (1, 2, 3, 8)
+SYMBOLIC_STEPS = (1, 2, 3)   # rational functions grow with every power of P_pi
 
 
 def terms(problem, k: int):
@@ -44,8 +45,9 @@ def unrolled(problem, k: int, grad_V):
 
 def equations(problem) -> list[Equation]:
     """The unrolling for several k, every start state at once, with the remainder in the gradient itself."""
+    steps = SYMBOLIC_STEPS if problem.arithmetic.symbolic else STEPS
     return [Equation(f"k = {k}", "grad V", lambda grad_V, k=k: unrolled(problem, k, grad_V), problem.gradient_scale)
-            for k in STEPS]
+            for k in steps]
 
 
 CLAIM = Claim(

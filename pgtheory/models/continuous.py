@@ -28,9 +28,9 @@ def softmax(logits):
 def thermostat(n_states: int = 9, gamma: float = 0.9) -> ContinuousActionMDP:
     """A room between -1 (cold) and 1 (hot) in ``n_states`` steps, heated or cooled by tanh(a); it drifts towards -1/2.
 
-    The next temperature is 0.8 x + 0.2 (-1/2) + 0.6 tanh(a), seen through noise of deviation 1/4 and rounded to the grid by a
-    softmax. The reward is -x'^2 - 0.05 tanh(a)^2, comfort less energy: however large the action, power saturates, so the gradient
-    vanishes far out. Starts anywhere, uniformly.
+    The next temperature is 0.8 x + 0.2 (-1/2) + 0.6 tanh(a), seen through noise of deviation 1/4 and rounded to the grid
+    by a softmax. The reward is -x'^2 - 0.05 tanh(a)^2, comfort less energy: however large the action, power saturates, so
+    the gradient vanishes far out. Starts anywhere, uniformly.
 
     >>> import numpy as np, pgtheory as pg
     >>> from pgtheory.models.continuous import thermostat
@@ -53,9 +53,9 @@ def thermostat(n_states: int = 9, gamma: float = 0.9) -> ContinuousActionMDP:
 def noisy_target(n_states: int = 11, gamma: float = 0.95) -> ContinuousActionMDP:
     """A track from -1 to 1 with a target at 0; the action is a push a_0 and the care c = 1/(1 + e^{-a_1}) taken with it.
 
-    The push shifts the position, seen through noise of deviation 1/sqrt(8 + 8c); the reward is e^{-8 x'^2} for landing near the
-    target, less 0.1 a_0^2 for the push and 0.1 c^2 for the care. Starts at the left end. The mirror image of the track with a_0
-    negated is the same model, so that V is even under any odd push.
+    The push shifts the position, seen through noise of deviation 1/sqrt(8 + 8c); the reward is e^{-8 x'^2} for landing near
+    the target, less 0.1 a_0^2 for the push and 0.1 c^2 for the care. Starts at the left end. The mirror image of the track
+    with a_0 negated is the same model, so that V is even under any odd push.
 
     >>> import numpy as np, pgtheory as pg
     >>> from pgtheory.models.continuous import noisy_target
@@ -80,9 +80,9 @@ def noisy_target(n_states: int = 11, gamma: float = 0.95) -> ContinuousActionMDP
 
 
 class RandomLaw(NamedTuple):
-    """Coefficients of the random family, each (S, S, k) unless said otherwise, with u = slope . a and v = bend . a.
+    """Coefficients of the random family: bias and base (S, S), the others (S, S, k).
 
-    P = softmax over s' of bias (S, S) + slope . a - curve * v^2;  R = base (S, S) + tilt . a + w^2 / 4 - w^3 / 8, w = twist . a.
+    P = softmax over s' of bias + slope . a - curve (bend . a)^2;  R = base + tilt . a + w^2 / 4 - w^3 / 8, w = twist . a.
     """
 
     bias: np.ndarray
@@ -136,7 +136,8 @@ def random_continuous(n_states: int, action_dim: int = 1, rng=0, *, gamma: float
     law = RandomLaw(rng.normal(size=square), rng.normal(size=cube), rng.normal(size=cube), 0.25 if quadratic else 0.0,
                     rng.normal(size=square), rng.normal(size=cube), rng.normal(size=cube))
     derivatives = {"dP": law.dP, "dR": law.dR} if supplied else {}
-    return ContinuousActionMDP(law.P, law.R, gamma, rng.dirichlet(np.ones(n_states)), action_dim, vectorized=True, **derivatives)
+    rho = rng.dirichlet(np.ones(n_states))
+    return ContinuousActionMDP(law.P, law.R, gamma, rho, action_dim, vectorized=True, **derivatives)
 
 
 CONTINUOUS = {"thermostat": thermostat, "noisy-target": noisy_target}

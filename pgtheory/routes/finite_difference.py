@@ -10,6 +10,8 @@ from .left import Left, from_value_gradient
 
 NAME = "finite-difference"
 QUANTITIES = ("grad J", "grad V", "grad pi")
+SHOWN = 24              # steps past the best one, so that a figure shows rounding take over
+CHEAP_FLOPS = 1e7       # where these cost next to nothing
 
 
 def fits(problem) -> bool:
@@ -50,7 +52,8 @@ def _value_ladder(problem):
     noise = problem.unit * problem.value_scale
     noise += EPS * float(np.abs(problem.theta).max(initial=0.0)) * problem.gradient_scale
     policy, theta, directions = problem.policy, problem.theta, problem.directions
-    return ladder(lambda h: problem.V_at(policy.step(theta, directions, h)), noise, _start(problem))
+    beyond = SHOWN if len(directions) * problem.mdp.n_states**3 <= CHEAP_FLOPS else 0
+    return ladder(lambda h: problem.V_at(policy.step(theta, directions, h)), noise, _start(problem), beyond)
 
 
 def _pi_ladder(problem):

@@ -15,18 +15,17 @@ is ever pickled.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
 from ..errors import InvalidMDPError, NotExactError, PGTheoryError
-from ..mdp import MDP
+from ..files import write_whole
 from . import binary, text
 
 _FORMATS = {".json": text, ".npz": binary}
 
 
-def save(mdp: MDP, path) -> None:
+def save(mdp, path) -> None:
     """Write ``mdp`` to ``path``: .json in any arithmetic of numbers, .npz floats (and integers) only.
 
     The file appears whole or not at all: it is written beside ``path`` and then renamed.
@@ -42,22 +41,18 @@ def save(mdp: MDP, path) -> None:
     >>> from pgtheory.storage import load, save
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "walk.json"
     >>> save(pg.models.load("random-walk", exact=True), path)
-    >>> load(path).P[3, 0, 2]
+    >>> load(path, pg.MDP).P[3, 0, 2]
     Fraction(1, 2)
     """
     target = _as_path(path, PGTheoryError)
     layout = _layout(target, PGTheoryError)
     if mdp.arithmetic.symbolic:
         raise PGTheoryError("a model of symbols cannot be saved: substitute numbers for them first")
-    content = layout.encode(mdp)
-    try:
-        _replace(Path(os.path.realpath(target)), content)
-    except (OSError, ValueError) as error:
-        raise PGTheoryError(f"{target} cannot be written: {getattr(error, 'strerror', None) or error}") from error
+    write_whole(target, layout.encode(mdp))
 
 
-def load(path) -> MDP:
-    """Read a model that :func:`save` wrote, or that a person wrote (see the module's text for the layout).
+def load(path, build: Callable):
+    """``build(P=, R=, gamma=, rho=, normalize=)`` of a file that :func:`save` or a person wrote (layout: see the module's text).
 
     Raises
     ------
@@ -70,7 +65,7 @@ def load(path) -> MDP:
     >>> from pgtheory.storage import load
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "mine.json"
     >>> _ = path.write_text('{"P": [[["1/3", 0.5]]], "R": [0], "gamma": 0, "rho": 0}')
-    >>> load(path)
+    >>> load(path, dict)
     Traceback (most recent call last):
         ...
     pgtheory.errors.NotExactError: mine.json: P[0, 0, 1] is the float 0.5 in a file with exact numbers in quotes: floats \
@@ -80,7 +75,7 @@ are never silently rounded; write it as "1/2"
     layout = _layout(source, InvalidMDPError)
     content = _read(source)
     try:
-        return layout.decode(content)
+        return layout.decode(content, build)
     except (InvalidMDPError, NotExactError) as error:
         hint = f" (in the file: {layout.NORMALIZE})" if "normalize=True" in str(error) else ""
         raise type(error)(f"{source.name}: {error}{hint}") from None
@@ -109,17 +104,3 @@ def _read(source: Path) -> bytes:
         raise InvalidMDPError(f"{source} does not exist: check the spelling and the directory") from None
     except (OSError, ValueError) as error:
         raise InvalidMDPError(f"{source} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-
-
-def _replace(target: Path, content: bytes) -> None:
-    """``content`` at ``target``, whole or not at all."""
-    beside = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
-    try:
-        with open(beside, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -11,7 +11,6 @@ import scipy.sparse
 
 from ..arithmetic import INTEGER
 from ..errors import InvalidMDPError, NotExactError, PGTheoryError
-from ..mdp import MDP
 from .keys import FORMAT, VERSION, normalize, require_keys
 
 NORMALIZE = "normalize=True"
@@ -19,7 +18,7 @@ SCALARS = ("format", "version", "normalize", "gamma", "rho")   # kept as arrays 
 DAMAGE = (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, RuntimeError)
 
 
-def encode(mdp: MDP) -> bytes:
+def encode(mdp) -> bytes:
     """The bytes of an .npz file; exact models are refused."""
     if mdp.arithmetic.exact:
         raise NotExactError("an .npz file holds floats and this model is exact: save it as .json, which keeps fractions")
@@ -46,11 +45,11 @@ def _stored(array, mdp):
     return array.astype(np.int64)
 
 
-def decode(content: bytes) -> MDP:
+def decode(content: bytes, build):
     """The model in the bytes of an .npz file."""
     data = _unpack(content)
     require_keys(data, (*_names("P", data), *_names("R", data), "gamma", "rho"))
-    return MDP(_gathered("P", data), _gathered("R", data), data["gamma"], data["rho"], normalize=normalize(data))
+    return build(P=_gathered("P", data), R=_gathered("R", data), gamma=data["gamma"], rho=data["rho"], normalize=normalize(data))
 
 
 def _unpack(content) -> dict:

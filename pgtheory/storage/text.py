@@ -11,7 +11,6 @@ import numpy as np
 import scipy.sparse
 
 from ..errors import InvalidMDPError, NotExactError, PGTheoryError
-from ..mdp import MDP
 from ..validation import bracket
 from .keys import FORMAT, PARTS, VERSION, normalize, require_keys
 
@@ -19,7 +18,7 @@ NORMALIZE = '"normalize": true'
 EXACT_NUMBER = re.compile(r"[+-]?([0-9]+(/[0-9]+)?|[0-9]*\.[0-9]+)")
 
 
-def encode(mdp: MDP) -> bytes:
+def encode(mdp) -> bytes:
     """The text of a .json file, one line for each state."""
     writers: dict[str, Callable] = {"integer": int, "float64": float, "Fraction": _exact_text}
     write = writers[mdp.arithmetic.name]
@@ -62,18 +61,18 @@ def _lines(value) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def decode(content: bytes) -> MDP:
+def decode(content: bytes, build):
     """The model in the text of a .json file."""
     document = _parse(content)
     if not isinstance(document, dict):
         raise InvalidMDPError(f"it holds a {type(document).__name__}: a model is an object with the keys {', '.join(PARTS)}")
     require_keys(document, PARTS)
     if isinstance(document["P"], dict):
-        return _from_entries(document)
+        return _from_entries(document, build)
     if isinstance(document["R"], dict):
         raise InvalidMDPError("R is sparse (entries) and P is nested: write both as entries, or both nested")
     arrays = {name: _entries(document[name], name) for name in PARTS}
-    return MDP(**_in_one_arithmetic(arrays), normalize=normalize(document))
+    return build(**_in_one_arithmetic(arrays), normalize=normalize(document))
 
 
 def _parse(content):
@@ -146,7 +145,7 @@ def _fraction(text: str, place: str) -> Fraction:
         raise InvalidMDPError(f'{place} is "{text[:40]}": a denominator is 0') from None
 
 
-def _from_entries(document) -> MDP:
+def _from_entries(document, build):
     P = _coordinates(document["P"], "P")
     states, actions = int(P[:, [0, 2]].max()) + 1, int(P[:, 1].max()) + 1
     _require_every_row(P, states, actions)
@@ -157,7 +156,7 @@ def _from_entries(document) -> MDP:
     for name, array in (sparse | parts).items():
         _refuse_quotes(array, name)
     parts = {name: _scalar_or_array(array) for name, array in parts.items()}
-    return MDP(**parts, **{name: _sparse(array, states, actions) for name, array in sparse.items()},
+    return build(**parts, **{name: _sparse(array, states, actions) for name, array in sparse.items()},
                normalize=normalize(document))
 
 
