@@ -20,6 +20,7 @@ Integers belong to all of them: an integer array waits for what it meets.
 
 from __future__ import annotations
 
+import math
 import reprlib
 import sys
 from dataclasses import dataclass
@@ -556,9 +557,9 @@ class ExactFactorization:
     def solve(self, B, transpose=False):
         from sympy.polys.matrices.exceptions import DMNonInvertibleMatrixError
 
-        columns = B.reshape(self._n, -1)
-        if columns.size == 0:
+        if B.size == 0:
             return np.empty(B.shape, dtype=object)
+        columns = B.reshape(self._n, -1)
         solve = _solve_expressions if self._arithmetic.name == "expression" else self._solve_elements
         try:
             return solve(self._matrix, columns, transpose).reshape(B.shape)
@@ -650,10 +651,10 @@ class _ExactBatch:
 
     def __init__(self, M, arithmetic):
         self._shape = M.shape[:-2]
-        self._each = [ExactFactorization(one, arithmetic) for one in M.reshape((-1,) + M.shape[-2:])]
+        self._each = [ExactFactorization(one, arithmetic) for one in M.reshape((math.prod(self._shape),) + M.shape[-2:])]
 
     def solve(self, B, transpose=False):
-        flat = np.broadcast_to(B, self._shape + B.shape[-1:]).reshape(len(self._each), -1)
+        flat = np.broadcast_to(B, self._shape + B.shape[-1:]).reshape(len(self._each), B.shape[-1])
         return _stack([f.solve(b, transpose) for f, b in zip(self._each, flat, strict=True)], ()).reshape(B.shape)
 
 

@@ -16,7 +16,7 @@ from .errors import UndefinedError
 from .horizon import check_horizon, powers
 from .mdp import MDP
 from .solution import solve, value_gradient
-from .trajectories import common_model, critic_table
+from .trajectories import common_problem, critic_table
 from .validation import read_only
 
 
@@ -61,8 +61,8 @@ class _Derivatives:
     """The score and what the theorems build from it, with theta's axes in one."""
 
     def __init__(self, mdp, policy, theta):
-        self.policy, self.theta = policy, policy.check_theta(theta)
-        self.mdp, self.pi, self.arithmetic = common_model(mdp, policy.probabilities(self.theta))
+        self.policy = policy
+        self.mdp, self.theta, self.pi, self.arithmetic = common_problem(mdp, policy, theta)
         shape = (*self.pi.shape, -1)
         self.slope = policy.jacobian(self.theta).reshape(shape)
         self.psi = policy.score(self.theta).reshape(shape)

@@ -242,8 +242,8 @@ def _require_law(P, R, r, actions) -> None:
     A NaN or infinity anywhere in a row of R makes its r one too (0 times infinity is NaN), so r is looked at first.
     """
     if P.dtype == object:
-        _require_rows(P.sum(axis=-1) != 1, P, actions)
-        _require_unsigned(P, np.array([x < 0 if hasattr(x, "__lt__") else False for x in P.flat]).reshape(P.shape), actions)
+        _require_unsigned(P, _marked(is_negative, P), actions)
+        _require_rows(~_marked(lambda x: is_one(x, as_array(P)[1]), P.sum(axis=-1)), P, actions)
         return
     with np.errstate(all="ignore"):
         sums = P.sum(axis=-1)
@@ -254,6 +254,11 @@ def _require_law(P, R, r, actions) -> None:
     if P.real.min() < -slack:
         _require_unsigned(P, P.real < -slack, actions)
     _require_rows(np.abs(sums.real - 1) > slack, P, actions)
+
+
+def _marked(condition, array):
+    """bool array: where a condition on numbers holds."""
+    return np.array([condition(x) for x in array.flat], dtype=bool).reshape(array.shape)
 
 
 def _require_finite(name, table, actions) -> None:

@@ -15,6 +15,7 @@ from .errors import InvalidMDPError, NotExactError, PGTheoryError, UndefinedErro
 from .validation import first, in_words
 
 STEP = 2.0**-100   # far below every rounding, and a power of two, so that dividing by it is exact
+CLEAR = 1e-4         # differences that are not settled to this, relative to the function or its slope, confirm nothing
 
 
 class Supplied:
@@ -190,7 +191,11 @@ def _differences(model, name, actions, direction, part):
     except UndefinedError as bad:
         raise InvalidMDPError(f"{name} is finite at the actions in use and on neither side of them ({bad}): it must be "
                               "smooth there") from bad
-    return found.value, 10 * found.error + 1e3 * EPS * max(size, float(np.max(np.abs(found.value))))
+    size = max(size, float(np.max(np.abs(found.value))))
+    if found.error > CLEAR * size:
+        raise InvalidMDPError(f"{name} has no clear derivative at the actions in use: finite differences settle it to "
+                              f"{found.error:.1e} only; it must be smooth, and return the same numbers at every call")
+    return found.value, 10 * found.error + 1e3 * EPS * size
 
 
 def _quiet(model, name, actions):

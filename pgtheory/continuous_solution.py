@@ -14,7 +14,7 @@ import numpy as np
 
 from .arithmetic import COMPLEX, EPS, FLOAT, as_array
 from .chain import Chain
-from .continuous_slopes import contract, irregular, slopes
+from .continuous_slopes import contract, irregular, require_slope, slopes
 from .differentiate import ladder
 from .errors import NotExactError, PGTheoryError, UndefinedError
 from .validation import read_only
@@ -61,7 +61,9 @@ class ContinuousSolution(Chain):
         actions = self._checked(actions)
         P, R, _ = self._at(actions)
         dP, dR = slopes(self.mdp, actions)
-        return dP.times(R + self.V * self.gamma) + dR.times(P)
+        gradient = dP.times(R + self.V * self.gamma) + dR.times(P)
+        require_slope(gradient, actions)
+        return gradient
 
     @cached_property
     def grad_Q(self):

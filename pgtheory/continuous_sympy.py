@@ -61,8 +61,8 @@ def _table(values, name, n_states, symbols):
                               f"{(n_states, n_states)}" + (f" or {(n_states,)}" if name == "R" else ""))
     out = np.empty(array.shape, dtype=object)
     for index, x in np.ndenumerate(array):
-        out[index] = sympy.sympify(x)
-        unknown = sorted(out[index].free_symbols - set(symbols), key=str)
+        expression = out[index] = sympy.sympify(x)
+        unknown = sorted(expression.free_symbols - set(symbols), key=str)
         if unknown:
             raise InvalidMDPError(f"{name}{list(index)} is {x}: {unknown[0]} is no action; substitute a number for it, or "
                                   "name it among the actions")

@@ -6,7 +6,7 @@ contributes to a gradient is written in its own coordinates first, mean and log 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class GaussianPolicy:
             raise InvalidPolicyError("sigma=None appends a row log sigma to theta, which needs features; with mean=, "
                                      "fix sigma")
         self.mean = DeterministicPolicy(features) if mean is None else mean
-        self.sigma = None if sigma is None else _deviations(sigma)
+        self.sigma: Any = None if sigma is None else _deviations(sigma)
         self.tolerance, self.max_nodes = float(tolerance), int(max_nodes)
         self.shape = self.mean.shape if sigma is not None else (self.mean.shape[0] + 1, *self.mean.shape[1:])
 

@@ -60,20 +60,19 @@ def at_nodes(model, policy, theta, n: int) -> GaussianSolution:
     """The solution with ``n`` nodes an action dimension, whether or not that is enough; theta may be complex."""
     theta = policy.check_theta(theta)
     S, k = policy.means(theta).shape
-    total, resting = None, np.ones(S, dtype=bool)
+    P_moments, r_moments, resting = 0.0, 0.0, np.ones(S, dtype=bool)
     for part in parts(n**k, max(1, ENTRIES // S**2)):
-        moments, rest = _moments(model, policy.rule(theta, n, part))
-        resting &= rest
-        total = moments if total is None else [a + b for a, b in zip(total, moments, strict=True)]
-    return GaussianSolution(model, *total, resting)
+        P, r, rest = _moments(model, policy.rule(theta, n, part))
+        P_moments, r_moments, resting = P_moments + P, r_moments + r, resting & rest
+    return GaussianSolution(model, P_moments, r_moments, resting)
 
 
 def _moments(model, rule):
-    """[(S, 1 + p, S) of P, (S, 1 + p) of the reward], weighted by 1 and by the scores; and which states rest throughout."""
+    """(S, 1 + p, S) of P and (S, 1 + p) of the reward, weighted by 1 and by the scores; and which states rest throughout."""
     P, _, r = model.valid_law(model.check_actions(rule.actions))
     weights = np.concatenate([rule.weights[..., None], rule.weights[..., None] * rule.scores], axis=-1)
     by_state = np.moveaxis(weights, 0, -1)
-    return [by_state @ np.moveaxis(P, 0, 1), dot_rows(by_state, r.T[:, None, :])], rests(P, r).all(axis=0)
+    return by_state @ np.moveaxis(P, 0, 1), dot_rows(by_state, r.T[:, None, :]), rests(P, r).all(axis=0)
 
 
 def _moved(new, old) -> float:

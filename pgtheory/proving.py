@@ -17,7 +17,7 @@ def run(slug: str | None, model: str | None, k: int) -> int:
     0
     """
     mdp = None if model is None else load(model, exact=True)
-    held = []
+    held: list[bool] = []
     for name in DERIVATIONS if slug is None else (slug,):
         proof = prove(name, mdp, k=k)
         print(f"{RULE}\n{proof}" if held else proof, flush=True)

@@ -80,10 +80,10 @@ def sigma_limit(model, policy, theta, sigmas=(0.4, 0.2, 0.1, 0.05)) -> SigmaLimi
     weights = solution.grad_Q
     deterministic = policy.pullback(theta, solution.d[:, None] * weights)
     each = policy.state_pullback(theta, weights).reshape(model.n_states, -1) / (1 - model.gamma)
-    gradients, moments = zip(*(_at(model, GaussianPolicy(mean=policy, sigma=s), theta) for s in sigmas), strict=True)
-    gradients = np.stack(gradients)
+    found = [_at(model, GaussianPolicy(mean=policy, sigma=s), theta) for s in sigmas]
+    gradients, moments = np.stack([g for g, _ in found]), np.array([m for _, m in found])
     errors = np.linalg.norm((gradients - deterministic).reshape(len(sigmas), -1), axis=1)
-    return SigmaLimit(sigmas, deterministic, gradients, errors, np.array(moments), float(solution.D @ (each**2).sum(axis=1)))
+    return SigmaLimit(sigmas, deterministic, gradients, errors, moments, float(solution.D @ (each**2).sum(axis=1)))
 
 
 def _at(model, gaussian, theta):

@@ -18,7 +18,7 @@ from .estimators import Gpomdp, RewardToGo
 from .horizon import check_horizon
 from .sampling import ChainSampler
 from .scores import contract_scores
-from .trajectories import common_model, sample
+from .trajectories import common_problem, sample
 from .validation import whole_number
 
 GROUPS = 64            # independent groups whose means give the standard error of the fast path
@@ -49,7 +49,8 @@ def simulate_gradient(estimator, mdp, policy, theta, n, horizon, rng=0) -> Simul
     Notes
     -----
     The standard error is that of single estimates, or, for long runs of reward-to-go, of 64 group means (its own relative
-    error is then about 9 %). A progress bar appears on a terminal after two seconds.
+    error is then about 9 %). Estimators that couple the trajectories of a batch, such as leave-one-out, see one chunk at a
+    time. A progress bar appears on a terminal after two seconds.
 
     Examples
     --------
@@ -60,8 +61,7 @@ def simulate_gradient(estimator, mdp, policy, theta, n, horizon, rng=0) -> Simul
     >>> bool(abs(result.mean[0, 0] - 0.25) < 6 * result.standard_error[0, 0] < 0.02)
     True
     """
-    theta = policy.check_theta(theta)
-    mdp, pi, arithmetic = common_model(mdp, policy.probabilities(theta))
+    mdp, theta, pi, arithmetic = common_problem(mdp, policy, theta)
     if arithmetic.exact or theta.dtype.kind != "f":
         raise NotExactError("simulation draws floats: pass model and theta in floats, or ask pg.moments for exact numbers")
     n, rng = whole_number(n, "n", PGTheoryError, 2), np.random.default_rng(rng)

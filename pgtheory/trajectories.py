@@ -203,6 +203,16 @@ def common_model(mdp, pi):
     return mdp.into(arithmetic), read_only(arithmetic.convert(pi).copy()), arithmetic
 
 
+def common_problem(mdp, policy, theta):
+    """(mdp, theta, pi, arithmetic) of a stochastic policy at theta."""
+    if not hasattr(policy, "probabilities"):
+        raise InvalidPolicyError(f"policy is {type(policy).__name__}: trajectories over finite actions need one with "
+                                 "probabilities")
+    theta = policy.check_theta(theta)
+    mdp, pi, arithmetic = common_model(mdp, policy.probabilities(theta))
+    return mdp, theta, pi, arithmetic
+
+
 def assemble(mdp, pi, arithmetic, states, actions, rewards, probability, *, horizon, time_limit, sampled) -> TrajectoryBatch:
     """A batch from its columns: who was still running, and how each episode ended."""
     T = actions.shape[1]

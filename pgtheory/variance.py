@@ -25,10 +25,10 @@ from .errors import UndefinedError
 from .estimators import LeaveOneOut
 from .horizon import check_horizon
 from .lifted import Machine, Setting, machine
-from .trajectories import common_model
+from .trajectories import common_model, common_problem
 from .validation import read_only, whole_number
 
-LIBRARY = frozenset(getattr(estimators, name) for name in estimators.__all__)
+LIBRARY = frozenset(getattr(estimators, name) for name in estimators.__all__) - {estimators.DeterministicGradient}
 DENSE = 0.1           # share of non-zeros from which a dense product is faster
 RESOLUTION = 1e-4     # relative error beyond which a solve does not count as an answer
 
@@ -88,8 +88,7 @@ def moments(estimator, mdp, policy, theta, horizon=None, behaviour=None, batch_s
     >>> round(float(result.mean[0, 0]), 12), round(float(result.variance[0, 0]), 12)
     (0.09, 0.0576)
     """
-    theta = policy.check_theta(theta)
-    mdp, pi, arithmetic = common_model(mdp, policy.probabilities(theta))
+    mdp, theta, pi, arithmetic = common_problem(mdp, policy, theta)
     behaviour = pi if behaviour is None else common_model(mdp, behaviour)[1]
     join(arithmetic, as_array(behaviour)[1])
     horizon = None if horizon is None else check_horizon(horizon)
@@ -198,11 +197,9 @@ class _Blocks:
         if not on_left and not on_right:
             return self._expect(coefficient, block, self.setting.edges.state, S)
         cells = self._expect(coefficient, block, self.setting.edges.cell, S * A)
-        if on_left:
-            cells = field[:, :, None] * cells                 # (S A, m, .): a number, lifted
-        if on_right:
-            cells = cells * field[:, None, :]
-        return cells.reshape((S, A) + cells.shape[1:]).sum(axis=1)
+        left = field if on_left else cells[:, :, 0]           # whatever the field lifts is a number
+        right = cells[:, 0, :] if not on_right else field * cells[:, :, 0] if on_left else field
+        return np.matmul(left.reshape(S, A, -1).swapaxes(1, 2), right.reshape(S, A, -1))
 
     def _expect(self, coefficient, block, place, n):
         """(n, ., .): coefficient, weighted by the law of the transition, times block(s'), added up by ``place`` (E,)."""

@@ -36,8 +36,9 @@ def generic(seed=0, S=4, A=3, gamma=0.9):
 
 def episodic():
     """gamma = 1: two live states and an end, in fractions; every live state can go on and can end."""
-    return pg.MDP([[[F(1, 4), F(1, 2), F(1, 4)], [0, F(2, 3), F(1, 3)]], [[F(1, 2), 0, F(1, 2)], [F(1, 5), F(3, 5), F(1, 5)]],
-                   [[0, 0, 1], [0, 0, 1]]], [[1, 2], [3, F(-1, 2)], [0, 0]], 1, [F(1, 3), F(2, 3), 0])
+    P = [[[F(1, 4), F(1, 2), F(1, 4)], [0, F(2, 3), F(1, 3)]], [[F(1, 2), 0, F(1, 2)], [F(1, 5), F(3, 5), F(1, 5)]],
+         [[0, 0, 1], [0, 0, 1]]]
+    return pg.MDP(P, [[1, 2], [3, F(-1, 2)], [0, 0]], 1, [F(1, 3), F(2, 3), 0])
 
 
 # ---------------------------------------------------------------------------------- what holds
@@ -150,7 +151,7 @@ def test_the_running_example_has_the_numbers_worked_out_by_hand():
     assert setting.solution.V.tolist() == [F(12, 5), 3]
     assert setting.solution.Q.tolist() == [[F(37, 20), F(107, 40)], [F(17, 5), F(11, 5)]]
     assert setting.solution.d.tolist() == [F(47, 40), F(33, 40)]
-    assert setting.solution.J == F(51, 20)
+    assert F(51, 20) == setting.solution.J
     assert setting.grad("J").value.tolist() == [F(-517, 2400), F(517, 2400), F(11, 50), F(-11, 50)]
 
 
@@ -172,7 +173,7 @@ def test_pair_values_agree_with_the_bellman_equation_on_the_way_off_the_simplex(
     pi = np.array([[F(1, 2), F(1)], [F(1, 3), F(1, 5)]], dtype=object)
     Q = setting.pair_values(pi)
     V = (pi * Q).sum(axis=1)
-    assert (Q == setting.r + (setting.P @ V) * setting.gamma).all()
+    assert (setting.r + (setting.P @ V) * setting.gamma == Q).all()
 
 
 @pytest.mark.parametrize("M, expected", [([[F(2)]], 2), ([[0, 1], [1, 0]], -1), ([[2, 0, 1], [1, 3, 2], [1, 1, 1]], 0)])

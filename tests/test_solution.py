@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -274,9 +275,16 @@ def test_states_that_cannot_end_make_gamma_one_undefined_even_when_unreachable()
         pg.solve(mdp, np.ones((3, 1)))
 
 
-def test_a_model_that_is_terminal_throughout_has_nothing_to_solve():
-    solution = pg.solve(pg.MDP(np.eye(2)[:, None, :], [0.0, 0.0], 1, 0), np.ones((2, 1)))
-    assert solution.V.tolist() == [0, 0] and solution.d.tolist() == [0, 0] and solution.J == 0
+@pytest.mark.parametrize("P, pi", [
+    (np.eye(2)[:, None, :], np.ones((2, 1))), (np.eye(2)[:, None, :], np.ones((3, 2, 1))),
+    (sp.eye_array(2), np.ones((2, 1))), (np.eye(2, dtype=int)[:, None, :], [[Fraction(1)]] * 2),
+    (np.eye(2, dtype=int)[:, None, :], [[[Fraction(1)]] * 2] * 3),
+], ids=["float", "batch", "sparse", "exact", "exact batch"])
+def test_a_model_that_is_terminal_throughout_has_nothing_to_solve(P, pi):
+    solution = pg.solve(pg.MDP(P, [0, 0], 1, 0), pi)
+    assert (solution.V == 0).all() and (solution.d == 0).all() and np.all(solution.J == 0)
+    if solution.pi.ndim == 2:
+        assert (solution.resolvent([[1, 2, 3], [4, 5, 6]], transpose=True) == 0).all()
 
 
 # -------------------------------------------------------------------------------------------------------- gradients

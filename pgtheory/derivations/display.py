@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from html import escape
-from numbers import Real
+from numbers import Rational, Real
 
 import numpy as np
 
@@ -105,7 +105,7 @@ def number(x) -> str:
     """A number in full, or to six digits where that is long.
 
     >>> number(Fraction(47, 40)), number(0.1 + 0.2), number(Fraction(1, 3**60))
-    ('47/40', '0.3', 'about 2.35902e-29')
+    ('47/40', '0.3', 'about 2.35898e-29')
     """
     if isinstance(x, (float, np.floating)):
         return format(float(x), ".6g")
@@ -164,7 +164,7 @@ def _latex(x) -> str:
     if isinstance(x, (float, np.floating)):
         digits, _, power = format(float(x), ".5g").partition("e")
         return rf"{digits} \cdot 10^{{{int(power)}}}" if power else digits
-    if not isinstance(x, Real) or len(str(x)) > LONGEST:
+    if not isinstance(x, Rational) or len(str(x)) > LONGEST:
         return ""
     x = Fraction(x)
     sign = "-" * (x < 0)

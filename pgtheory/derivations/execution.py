@@ -56,7 +56,7 @@ def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
     5 Unrolled k times PASS
     6 The remainder vanishes PASS
     >>> print(str(proof).splitlines()[-1])
-    argument for every model: proofs/unrolling.md
+    model: proofs/unrolling.md
     """
     theorem = theorems[slug]
     if slug not in DERIVATIONS:

@@ -26,7 +26,7 @@ def running_example() -> MDP:
 
     >>> from pgtheory.derivations.instance import running_example
     >>> import pgtheory as pg
-    >>> from fractions import Fraction
+    >>> from fractions import Fraction as F
     >>> pg.solve(running_example(), [[F(1, 3), F(2, 3)], [F(2, 3), F(1, 3)]]).V
     array([Fraction(12, 5), Fraction(3, 1)], dtype=object)
     """

@@ -7,6 +7,7 @@ gradient is estimated; without it what is estimated is, in general, not the grad
 
 from .base import Estimator
 from .critics import GAE, ActorCritic, AllAction, NStep
+from .deterministic import DeterministicGradient
 from .montecarlo import Baseline, Gpomdp, LeaveOneOut, Reinforce, RewardToGo, surrogate_loss
 from .offpolicy import PerDecisionIS, TrajectoryIS, VTrace
 
@@ -15,6 +16,7 @@ __all__ = [
     "ActorCritic",
     "AllAction",
     "Baseline",
+    "DeterministicGradient",
     "Estimator",
     "Gpomdp",
     "LeaveOneOut",

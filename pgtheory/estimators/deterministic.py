@@ -1,0 +1,84 @@
+r"""The deterministic policy gradient along trajectories, :math:`\sum_t \gamma^t \nabla\mu(s_t)\, \nabla_a Q(s_t, \mu(s_t))`.
+
+The actions are the policy's own, so a trajectory is a walk of the chain that they leave: :func:`walk_model` is that chain as
+an MDP of one action, to be sampled and enumerated like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arithmetic import as_array, join
+from ..errors import NotExactError, PGTheoryError
+from ..horizon import powers
+from ..mdp import MDP
+from .base import Estimator
+
+
+def walk_model(model, actions) -> MDP:
+    """The MDP of one action that a :class:`ContinuousActionMDP` becomes at ``actions`` (S, k).
+
+    >>> import numpy as np
+    >>> from pgtheory.continuous import ContinuousActionMDP
+    >>> def P(s, a):
+    ...     move = 1 / (1 + np.exp(-a[0]))
+    ...     return np.array([1 - move, move])
+    >>> model = ContinuousActionMDP(P, lambda s, a: np.array([0.0, 1.0]), 0.5, [1.0, 0.0])
+    >>> walk_model(model, [[0.0], [0.0]]).P[:, 0]
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    """
+    P, R, _ = model.valid_law(model.check_actions(actions))
+    return MDP(P[:, None], R[:, None], model.gamma, model.rho, normalize=P.dtype != object)
+
+
+@dataclass(frozen=True, eq=False)
+class DeterministicGradient(Estimator):
+    r"""Deterministic policy gradient from visited states.
+
+    action_gradient : (S, k) or (T, S, k) grad_a Q(s, mu(s)), reward per unit of action
+
+    Called with a :class:`DeterministicPolicy` and a batch of :func:`walk_model`. With the true time-indexed gradient the
+    mean is the finite-horizon gradient; with the stationary one it lacks what comes after the horizon. Source: Silver,
+    Lever, Heess, Degris, Wierstra, Riedmiller, *Deterministic policy gradient algorithms*, ICML 2014, theorem 1.
+
+    >>> import numpy as np, pgtheory as pg
+    >>> from pgtheory.deterministic_policies import DeterministicPolicy
+    >>> chain = pg.MDP([[[0, 1]], [[0, 1]]], [1.0, 2.0], 0.5, 0)
+    >>> batch = pg.sample(chain, [[1.0], [1.0]], n=1, horizon=2)
+    >>> policy = DeterministicPolicy(features=np.eye(2))
+    >>> pg.estimators.DeterministicGradient([[3.0], [4.0]])(batch, policy, [[0.0], [0.0]], 0.5)
+    array([[[3.],
+            [2.]]])
+    """
+
+    action_gradient: Any
+
+    def __call__(self, batch, policy, theta, gamma):
+        """(N,) + shape: one estimate per trajectory, reward units per unit of theta."""
+        slopes, gamma, arithmetic = self._slopes(batch, gamma)
+        (N, T), S = batch.actions.shape, batch.mdp.n_states
+        states = batch.states[:, :-1]
+        running = batch.valid | batch.mdp.terminal[states]      # a state at rest may have a slope; a cut episode has no more
+        weights = slopes[states] if slopes.ndim == 2 else slopes[np.arange(T), states]
+        if self.gamma_weighting:
+            weights = weights * powers(gamma, T, arithmetic)[:, None]
+        table = arithmetic.zeros((N, S, slopes.shape[-1]))
+        n, t = np.nonzero(running)
+        np.add.at(table, (n, states[n, t]), weights[n, t])
+        return np.tensordot(table, policy.jacobian(theta), axes=2)
+
+    def _slopes(self, batch, gamma):
+        slopes, other = as_array(self.action_gradient, "action_gradient")
+        gamma, gamma_arithmetic = as_array(gamma, "gamma")
+        arithmetic = join(batch.arithmetic, other, gamma_arithmetic)
+        if arithmetic.exact and arithmetic != batch.arithmetic:
+            raise NotExactError(f"the trajectories are in {batch.arithmetic.name} numbers, action_gradient or gamma in "
+                                f"{arithmetic.name} ones")
+        T, S = batch.actions.shape[1], batch.mdp.n_states
+        if slopes.shape[:-1] not in ((S,), (T, S)):
+            raise PGTheoryError(f"action_gradient has shape {slopes.shape}: it must be ({S}, k), or ({T}, {S}, k) by time")
+        return arithmetic.convert(slopes), arithmetic.number(gamma.item()), arithmetic
