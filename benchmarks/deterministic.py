@@ -1,4 +1,4 @@
-"""The exact deterministic policy gradient, S = 1000 and k = 2, less the time of the model's functions, against one dgetrf."""
+"""The exact deterministic policy gradient, S = 1000, k = 2, less the time of the model's functions, against one dgetrf."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .arithmetic import COMPLEX, EPS, FLOAT, INTEGER, Arithmetic, as_array, join
+from .arithmetic import COMPLEX, EPS, FLOAT, INTEGER, Arithmetic, as_array, is_negative, join
 from .continuous_slopes import action_in_words, contract
 from .errors import InvalidMDPError, PGTheoryError
 from .mdp import _discount
@@ -243,7 +243,7 @@ def _require_law(P, R, r, actions) -> None:
     """
     if P.dtype == object:
         _require_unsigned(P, _marked(is_negative, P), actions)
-        _require_rows(~_marked(lambda x: is_one(x, as_array(P)[1]), P.sum(axis=-1)), P, actions)
+        _require_rows(~_marked(_is_one, P.sum(axis=-1)), P, actions)
         return
     with np.errstate(all="ignore"):
         sums = P.sum(axis=-1)
@@ -254,6 +254,11 @@ def _require_law(P, R, r, actions) -> None:
     if P.real.min() < -slack:
         _require_unsigned(P, P.real < -slack, actions)
     _require_rows(np.abs(sums.real - 1) > slack, P, actions)
+
+
+def _is_one(x) -> bool:
+    """Exactly 1; an expression may have to be cancelled first."""
+    return bool(x == 1) or (hasattr(x, "cancel") and bool((x - 1).cancel() == 0))
 
 
 def _marked(condition, array):

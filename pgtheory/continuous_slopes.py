@@ -131,6 +131,15 @@ def _require_balance(dP, actions) -> None:
                           "sums to 1 at this action and not beside it, or is not differentiable there")
 
 
+def require_slope(gradient, actions) -> None:
+    """A gradient (..., S, k) in the action is finite; :class:`InvalidMDPError` names the state and the action where not."""
+    if gradient.dtype != object and not np.isfinite(gradient).all():
+        index = first(~np.isfinite(gradient))
+        place = f"state {index[-2]}, action {action_in_words(actions[index[:-1]])}"
+        raise InvalidMDPError(f"the derivative of P or R at {place} is {gradient[index]} (action coordinate {index[-1]}): "
+                              "both must be differentiable at the actions in use")
+
+
 # ------------------------------------------------------------------------------------- against finite differences
 
 

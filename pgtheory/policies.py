@@ -334,9 +334,9 @@ class EscortPolicy(Policy):
 
     def __init__(self, n_states, n_actions, power=2):
         self.shape = _table_shape(n_states, n_actions)
-        if isinstance(power, bool) or not isinstance(power, Real) or not 1 <= power < np.inf:
+        if isinstance(power, bool) or not isinstance(power, Real) or not 1 <= float(power) < np.inf:
             raise InvalidPolicyError(f"power is {power!r}: it must be a finite number of at least 1")
-        self.power = int(power) if power == int(power) else float(power)
+        self.power = int(float(power)) if float(power).is_integer() else float(power)
 
     def check_theta(self, theta):
         theta = _parameters(theta, self.shape)

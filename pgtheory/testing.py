@@ -77,8 +77,8 @@ def _assert_equal(problem, given, expected) -> None:
     if wrong.any() and problem.arithmetic.symbolic:
         raise AssertionError(f"not the policy gradient: {_entry(given, expected, np.argmax(wrong))}")
     if wrong.any():
-        error = np.abs(_floats(given - expected))
-        raise AssertionError(_message(problem, given, expected, error if error.any() else wrong, 0.0))
+        error = np.maximum(np.abs(_floats(given - expected)), wrong * np.finfo(float).smallest_subnormal)
+        raise AssertionError(_message(problem, given, expected, error, 0.0))
 
 
 def _as_gradient(grad, shape):
@@ -119,8 +119,9 @@ def _entry(given, expected, flat) -> str:
 
 def _message(problem, given, expected, error, tolerance) -> str:
     scale = float(np.abs(_floats(expected)).max())
-    size = (f"relative error {error.max() / scale:.2g}, tolerance {tolerance / scale:.2g}" if scale > 0
-            else f"error {error.max():.2g} where the gradient is 0, tolerance {tolerance:.2g}")
+    largest = float(error.max())
+    size = (f"relative error {largest / scale:.2g}, tolerance {tolerance / scale:.2g}" if scale > 0
+            else f"error {largest:.2g} where the gradient is 0, tolerance {tolerance:.2g}")
     found = _diagnosis(problem, _floats(given), _floats(expected), tolerance)
     return (f"not the policy gradient: {size}; {_entry(given, expected, np.argmax(error))}"
             + (f"; looks as if {' or '.join(found)}" if found else ""))
@@ -136,10 +137,20 @@ def _diagnosis(problem, given, expected, tolerance) -> list[str]:
         wrong = mistake(problem, expected)
         if wrong is not None and _alike(given, wrong, tolerance) and not _alike(wrong, expected, tolerance):
             found.append(words)
-    factor = float((given * expected).sum() / (expected * expected).sum()) if expected.any() else 0.0
+    factor = _factor(given, expected)
     if not found and factor and _alike(given, factor * expected, tolerance):
         found.append(f"it were {factor:.4g} times the gradient")
     return found
+
+
+def _factor(given, expected) -> float:
+    """The multiple of ``expected`` nearest to ``given``; 0 where there is none. Scaled, so that no square underflows."""
+    scale = float(np.abs(expected).max())
+    if scale == 0:
+        return 0.0
+    unit = expected / scale
+    factor = float((given * unit).sum() / (unit * unit).sum()) / scale
+    return factor if np.isfinite(factor) else 0.0
 
 
 def _alike(a, b, tolerance) -> bool:

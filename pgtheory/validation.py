@@ -59,8 +59,8 @@ def bracket(index: tuple) -> str:
 
 def in_words(x) -> str:
     """A number as a person would write it: 0.98, 1/3."""
-    if isinstance(x, Rational) and x.numerator.bit_length() > 256:
-        return f"a number of {x.numerator.bit_length()} bits"
+    if isinstance(x, Rational) and (bits := int(x.numerator).bit_length()) > 256:
+        return f"a number of {bits} bits"
     if not isinstance(x, (float, np.floating)):
         return str(x)
     short = format(float(x), ".12g")
@@ -101,8 +101,10 @@ def _is_one(x, arithmetic) -> bool:
 
 
 def _sum_in_words(total) -> str:
-    return format(float(np.real(total)), ".17g" if abs(np.real(total) - 1) < 1e-10 else ".12g") if isinstance(
-        total, (float, complex, np.floating, np.complexfloating)) else str(total)
+    if not isinstance(total, (float, complex)):     # numpy's are Python's too
+        return str(total)
+    real = float(total.real)
+    return format(real, ".17g" if abs(real - 1) < 1e-10 else ".12g")
 
 
 def first_negative(array):

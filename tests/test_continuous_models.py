@@ -20,6 +20,7 @@ def two_states(P=lambda s, a: np.array([np.cos(a[0]) ** 2, np.sin(a[0]) ** 2]),
 
 
 ACTIONS = np.array([[0.3], [-0.7]])
+RNG = np.random.default_rng(0)   # of a reward that is not a function
 
 
 # ------------------------------------------------------------------------------------------- three ways to state one
@@ -151,6 +152,17 @@ def test_theorem_is_exact_in_fractions(model):
     assert exact == Fraction(int(value.p), int(value.q))
 
 
+def test_expressions_that_are_not_rational_stay_exact_too():
+    """P = (e^a, 1 - e^a), R = a: at a = -1/2 the value is r/(1 - gamma) = -1, as a sympy number."""
+    a = sympy.Symbol("a")
+    model = pg.ContinuousActionMDP.from_sympy([[sympy.exp(a), 1 - sympy.exp(a)]] * 2, [a, a], a, Fraction(1, 2),
+                                              [Fraction(1), Fraction(0)])
+    solution = pg.solve(model, [[Fraction(-1, 2)]] * 2)
+    assert solution.P_pi[0, 0] == sympy.exp(sympy.Rational(-1, 2))
+    assert list(solution.V) == [-1, -1]
+    assert list(solution.grad_Q[:, 0]) == [1, 1]
+
+
 def test_exact_rows_must_sum_to_one_exactly():
     model = pg.ContinuousActionMDP(lambda s, a: [a[0], 1 - a[0] + Fraction(1, 10**20)], lambda s, a: [a[0], a[0]],
                                    Fraction(1, 2), [Fraction(1), Fraction(0)])
@@ -224,12 +236,24 @@ def test_actions_that_do_not_fit_are_named(actions, words):
     ({"R": lambda s, a: a[0].real ** 2}, "not analytic"),
     ({"R": lambda s, a: float(a[0]) ** 2}, "R cannot take complex actions.*dR="),
     ({"P": lambda s, a: [math.cos(a[0]) ** 2, math.sin(a[0]) ** 2]}, "P cannot take complex actions.*dP="),
+    ({"R": lambda s, a: RNG.normal(size=2)}, "R has no clear derivative.*same numbers at every call"),
+    ({"dR": lambda s, a: np.array([[1.0], [np.nan]])}, "R at state 0"),
     ({"dR": lambda s, a: np.array([[1.0], [2 * a[0] + 1e-6]])}, "R at state 0.*according to dR: correct it"),
     ({"dP": lambda s, a: np.array([[-np.sin(2 * a[0])], [np.sin(2 * a[0])]]) * 1.01}, "according to dP: correct it"),
 ])
 def test_derivatives_that_are_wrong_are_refused(options, words):
     with pytest.raises(pg.InvalidMDPError, match=words):
         pg.solve(two_states(**options), ACTIONS).grad_Q   # noqa: B018
+
+
+def test_a_derivative_that_is_missing_at_one_action_is_named():
+    """sqrt has no derivative at 0; the comparison with differences was passed elsewhere."""
+    model = pg.ContinuousActionMDP(lambda s, a: HALF, lambda s, a: np.sqrt(a[0]), 0.5, HALF,
+                                   dR=lambda s, a: 0.5 / np.sqrt(a))
+    solution = pg.solve(model, [[1.0], [2.0]])
+    np.testing.assert_allclose(solution.grad_Q[:, 0], 0.5 / np.sqrt([1.0, 2.0]))
+    with np.errstate(divide="ignore"), pytest.raises(pg.InvalidMDPError, match=r"P or R at state 1, action \[0\] is inf"):
+        solution.grad_Q_at([[1.0], [0.0]])
 
 
 def test_rows_of_the_derivative_must_sum_to_zero():

@@ -13,6 +13,7 @@ import pgtheory as pg
 from pgtheory import strategies
 from pgtheory.arithmetic import DenseFactorization
 from pgtheory.differentiate import exact_derivative, unit_directions
+from pgtheory.problem import Problem
 from pgtheory.solution import evaluate, reaches_terminal
 
 EPS = np.finfo(float).eps
@@ -308,8 +309,8 @@ def test_the_gradient_from_rho_is_rho_times_the_gradients_from_every_state(probl
     mdp, policy, theta = problem
     gradient, by_start = pg.policy_gradient(mdp, policy, theta), pg.value_gradient(mdp, policy, theta)
     mixed = np.tensordot(mdp.rho, by_start, axes=1)
-    slope = np.abs(policy.jacobian(theta)).max() * np.abs(mdp.R).max()
-    assert np.abs(mixed - gradient).max() <= 1e-12 * 400 * mdp.n_actions * max(slope, np.abs(gradient).max())
+    shared = Problem(mdp, policy, theta)
+    assert np.abs(mixed - gradient).max() <= 2 * shared.unit * shared.gradient_scale
 
 
 def test_the_gradient_at_gamma_one_is_the_limit_from_below():

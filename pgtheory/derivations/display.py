@@ -131,7 +131,7 @@ def _html(proof) -> Iterator[str]:
     for step in proof.steps:
         badge = f'<span class="badge {step.verdict.lower()}">{step.verdict}</span>'
         yield (f'<h3>{step.number}. {escape(step.title)} {badge}</h3>'
-               f'<div class="statement">{mathml(step.statement)}</div><p>{escape(step.because)}.</p>')
+               f'<div class="statement">{mathml(step.statement)}</div><p>Why: {escape(step.because)}.</p>')
         array = _array(step)
         if array:
             yield f'<div class="statement">{mathml(array)}</div>'
@@ -156,7 +156,7 @@ def _matrix(rows) -> str:
     if any(not cell for row in cells for cell in row):
         return ""
     body = r" \\ ".join(" & ".join(row) for row in cells)
-    return rf"\begin{{pmatrix}} {body} \end{{pmatrix}}"
+    return rf"\left( \begin{{matrix}} {body} \end{{matrix}} \right)"
 
 
 def _latex(x) -> str:
