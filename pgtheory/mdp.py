@@ -20,6 +20,8 @@ from .validation import bracket, in_words, locate, numbers, read_only, require_n
 
 LARGEST = 1e290   # of any float entry: sums over 1e16 steps still fit
 
+SPARSE_IS_FLOAT = "sparse arrays hold floats; pass P and R dense to stay exact"
+
 
 class MDP:
     r"""A finite Markov decision process, validated, frozen and read-only.
@@ -86,6 +88,8 @@ class MDP:
         arithmetic = _meet(P=P_arithmetic, R=R_arithmetic, gamma=gamma_arithmetic, rho=rho_arithmetic)
         if arithmetic == INTEGER and not _whole_in_floats(R):
             arithmetic = FRACTION
+        if scipy.sparse.issparse(P) and arithmetic.exact:
+            raise NotExactError(f"P is sparse in an exact model: {SPARSE_IS_FLOAT}")
         target = FLOAT if arithmetic == INTEGER else arithmetic
         P, R, rho = (_into(target, x, name) for x, name in ((P, "P"), (R, "R"), (rho, "rho")))
         gamma = target.number(gamma)
@@ -186,7 +190,7 @@ class MDP:
     def rewritten(self, target: Arithmetic) -> MDP:
         """The same model with every entry a number of an exact arithmetic that can hold it."""
         if scipy.sparse.issparse(self.P):
-            raise NotExactError("exact policies need a dense model: a sparse P holds floats")
+            raise NotExactError(f"the policy is exact and P is sparse: {SPARSE_IS_FLOAT}")
         cache = self.__dict__.setdefault("_converted", {})
         if target not in cache:
             source = FRACTION if self.arithmetic == INTEGER else self.arithmetic
@@ -335,6 +339,8 @@ def _rewards(R, S, A, sparse):
         return R, arithmetic
     if R.shape not in ((S, A, S), (S, A), (S,)):
         raise InvalidMDPError(f"R has shape {R.shape}: it must be {(S, A, S)}, {(S, A)} or {(S,)}{_reward_hint(R, S, A)}")
+    if sparse and arithmetic.exact:
+        raise NotExactError(f"R is {arithmetic.name} and P is sparse: {SPARSE_IS_FLOAT}")
     if sparse and R.ndim == 3:
         return scipy.sparse.csr_array(R.reshape(S * A, S)), arithmetic
     return R, arithmetic
@@ -357,7 +363,8 @@ def _discount(gamma):
         raise InvalidMDPError(f"gamma is {gamma!r}: it must be a number in [0, 1]")
     array, arithmetic = numbers(gamma, "gamma", InvalidMDPError, "it must lie in [0, 1]")
     if array.shape != () or arithmetic.name == "complex128":
-        raise InvalidMDPError(f"gamma is {gamma!r}: it must be one real number in [0, 1]")
+        found = f"an array of shape {array.shape}" if array.shape else repr(gamma)
+        raise InvalidMDPError(f"gamma is {found}: it must be one real number in [0, 1]")
     value = array[()] if array.dtype == object else array.item()
     if isinstance(value, (float, Rational)) and not 0 <= value <= 1:
         raise InvalidMDPError(f"gamma is {in_words(value)}: it must lie in [0, 1]")

@@ -181,7 +181,7 @@ DISCOUNT = [
     ("gamma numpy True", lambda: model(gamma=np.True_), "gamma is np.True_: it must be a number in [0, 1]"),
     ("gamma None", lambda: model(gamma=None), "gamma is None: it must be a number in [0, 1]"),
     ("gamma text", lambda: model(gamma="0.9"), "gamma is '0.9': it must be a number in [0, 1]"),
-    ("gamma list", lambda: model(gamma=[0.9, 0.9]), "gamma is [0.9, 0.9]: it must be one real number in [0, 1]"),
+    ("gamma list", lambda: model(gamma=[0.9, 0.9]), "gamma is an array of shape (2,): it must be one real number in [0, 1]"),
     ("gamma complex", lambda: model(gamma=0.9 + 0j), "gamma is (0.9+0j): it must be one real number in [0, 1]"),
 ]
 
@@ -255,7 +255,7 @@ MIXED = [
      "give the model, the policy and theta in one"),
     ("mixed pi", lambda: pg.solve(mdp, [[F(1, 2), 0.5]] * 2), "pi[0, 1] is the float 0.5 among exact numbers"),
     ("exact pi, sparse model", lambda: pg.solve(pg.MDP([sp.eye_array(2, dtype=int)], [0, 0], 0, 0), [[F(1)]] * 2),
-     "exact policies need a dense model: a sparse P holds floats"),
+     "the policy is exact and P is sparse: sparse arrays hold floats; pass P and R dense to stay exact"),
     ("exact logits", lambda: pg.SoftmaxPolicy(1, 2).probabilities([[F(1), F(2)]]),
      "a softmax of exact logits is not rational: use SoftmaxPolicy(S, A, weights=True), whose theta holds the weights "
      "w = e^logit"),
