@@ -26,7 +26,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse
 
-from .twofold import UNIT, Twofold, correction, row_products, times_matrix, two_sum, upper_product, upward
+from .arithmetic.twofold import UNIT, Twofold, correction, row_products, times_matrix, two_sum, upper_product, upward
 
 
 def error_bounds(solution) -> Mapping:

@@ -16,8 +16,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from .arithmetic import DUAL, EPS
-from .dual import Dual
+from .arithmetic import DUAL, EPS, objects
+from .arithmetic.dual import Dual
 from .errors import NotExactError, UndefinedError
 
 TINY = 1e-30
@@ -200,9 +200,7 @@ def exact_derivative(f: Callable, step, theta, direction) -> np.ndarray:
     """
     moved = step(DUAL.convert(theta), DUAL.convert(np.asarray(direction)), Dual(0, 1))
     value = np.asarray(f(moved), dtype=object)
-    out = np.empty(value.shape, dtype=object)
-    out.flat = [x.b if isinstance(x, Dual) else Fraction(0) for x in value.flat]
-    return out
+    return objects([x.b if isinstance(x, Dual) else Fraction(0) for x in value.flat], value.shape)
 
 
 def symbolic_derivative(values, theta, *, logarithmic: bool):

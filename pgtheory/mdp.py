@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from .arithmetic import FLOAT, FRACTION, INTEGER, Arithmetic, join, kernel
+from .arithmetic import FLOAT, FRACTION, INTEGER, Arithmetic, join, kernel, objects
 from .errors import InvalidMDPError, NotExactError
 from .validation import bracket, in_words, locate, numbers, read_only, require_nonnegative, require_stochastic
 
@@ -246,9 +246,7 @@ def _own(array):
 
 
 def _integers(array):
-    out = np.empty(array.shape, dtype=object)
-    out.flat = [int(x) for x in array.flat]
-    return out
+    return objects([int(x) for x in array.flat], array.shape)
 
 
 def _numbers(values, name):
@@ -365,7 +363,7 @@ def _discount(gamma):
     if array.shape != () or arithmetic.name == "complex128":
         found = f"an array of shape {array.shape}" if array.shape else repr(gamma)
         raise InvalidMDPError(f"gamma is {found}: it must be one real number in [0, 1]")
-    value = array[()] if array.dtype == object else array.item()
+    value: Any = array[()] if array.dtype == object else array.item()
     if isinstance(value, (float, Rational)) and not 0 <= value <= 1:
         raise InvalidMDPError(f"gamma is {in_words(value)}: it must lie in [0, 1]")
     return value, arithmetic

@@ -7,6 +7,7 @@ the model, pi(theta) and the linear solve; this is where they share them, solved
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -19,30 +20,27 @@ SWEEP_FLOPS = 4e9        # complex steps along every coordinate cost about 8/3 n
 N_DIRECTIONS = 16        # random directions then: a wrong gradient is orthogonal to all of them with probability 0
 
 
-class Problem:
-    """A model, a policy and theta: solved once, with its scale and its conditioning.
+class AnyProblem:
+    """What problems on finite and on continuous actions have in common.
 
     Attributes
     ----------
-    mdp, policy, theta : as given (theta checked); sympy expressions that are rational are moved to one fraction field, where
-        zero is known to be zero
-    solution : Solution
-    pi : (S, A) probabilities
+    kind : "finite", "deterministic" or "density", the kind of policy; a claim says for which kinds it is made
+    mdp, policy, theta, solution, arithmetic : as of :class:`Problem`
+    weights : (S, p) slope of Q in the policy's own coordinates, state by state: ``policy.pullback`` turns it into gradients
+    terminal : (S,) bool; at gamma = 1 the states that are left out
+    walk : (mdp, pi), what a sampler of the states walks in
     directions : (n,) + theta.shape, along which gradients are compared: all coordinates where that is affordable
     complete : bool, True where the directions are all coordinates
-
-    >>> import pgtheory as pg
-    >>> from pgtheory.problem import Problem
-    >>> problem = Problem(pg.models.load("start-matters"), pg.SoftmaxPolicy(2, 2), [[0.0, 0.0], [0.0, 0.0]])
-    >>> problem.conditioning.round(9), problem.complete
-    (np.float64(10.0), True)
     """
 
-    def __init__(self, mdp, policy, theta, rng=0, *, complete=None):
-        self.policy, theta = policy, one_theta(policy, theta)
-        self.mdp, self.theta = _in_one_field(mdp, theta)
-        self.solution = solve(self.mdp, policy.probabilities(self.theta))
-        self.pi, self.arithmetic = self.solution.pi, self.solution.arithmetic
+    kind: str
+    mdp: Any
+    solution: Any
+
+    def __init__(self, policy, theta, solution, rng, complete):
+        self.policy, self.theta, self.solution = policy, theta, solution
+        self.arithmetic = solution.arithmetic
         self._complete = complete
         self.memory: dict = {}   # what a route has computed, by its own keys
         self._rng = np.random.default_rng(rng)
@@ -53,7 +51,13 @@ class Problem:
 
     @property
     def gamma(self):
-        return self.solution.mdp.gamma
+        """The discount, in the arithmetic of the solution."""
+        return self.solution.gamma
+
+    @property
+    def rho(self):
+        """(S,) start distribution, in the arithmetic of the solution."""
+        return self.solution.rho
 
     @cached_property
     def complete(self) -> bool:
@@ -75,19 +79,6 @@ class Problem:
         flat = gradient.reshape(gradient.shape[:gradient.ndim - self.theta.ndim] + (-1,))
         return flat if self.complete else flat @ self.directions.reshape(len(self.directions), -1).T
 
-    def pi_at(self, theta):
-        """(..., S, A): probabilities at a stack of parameters, one call or one at a time."""
-        if self.policy.vectorized or theta.ndim == self.theta.ndim:
-            return self.policy.probabilities(theta)
-        return np.stack([self.policy.probabilities(one) for one in theta])
-
-    def V_at(self, theta):
-        """(..., S): the value at a stack of parameters, on the simplex or off it."""
-        pi = self.pi_at(theta)
-        if pi.ndim > 2 and scipy.sparse.issparse(self.mdp.P):
-            return np.stack([evaluate(self.mdp, one).V for one in pi])
-        return evaluate(self.mdp, pi).V
-
     @cached_property
     def conditioning(self):
         """Largest row sum of (I - gamma P_pi)^-1: 1/(1 - gamma), or the longest mean episode at gamma = 1. NaN for symbols."""
@@ -106,24 +97,107 @@ class Problem:
         """
         if self.exact:
             return 0.0
-        size = self.mdp.n_states + self.mdp.n_actions + float(np.max(np.abs(self.theta), initial=0.0))
-        return 8 * EPS * (size + 8) * float(self.conditioning)
+        size = self._width + float(np.max(np.abs(self.theta), initial=0.0))
+        return (8 * EPS * (size + 8) + self._model_error) * float(self.conditioning)
+
+    _width: int              # terms of the longest sums
+    _model_error = 0.0       # relative error of P_pi and r_pi beyond rounding
+    _source_scale: float     # what one state adds to a gradient, before its terms cancel
+    _size_of_rewards: Any    # (S,) expected |r| of a step
 
     @cached_property
     def value_scale(self) -> float:
         """max_s of (I - gamma P_pi)^-1 |r_pi|, the size of V before its terms cancel; reward units."""
         if self.arithmetic.symbolic:
             return float("nan")
-        spread = (self.pi * abs(self.solution.mdp.r)).sum(axis=-1)
-        return float(max(self.solution.resolvent(spread)))
+        return float(max(self.solution.resolvent(self._size_of_rewards)))
 
     @cached_property
     def gradient_scale(self) -> float:
-        """Size of the gradient before its terms cancel: conditioning times max |Q| times :attr:`slope_scale`."""
+        """Size of the gradient before its terms cancel: conditioning times what one state adds to it."""
         if self.arithmetic.symbolic:
             return float("nan")
+        return float(self.conditioning) * self._source_scale
+
+
+class Problem(AnyProblem):
+    """A finite MDP, a stochastic policy and theta: solved once, with its scale and its conditioning.
+
+    Attributes
+    ----------
+    mdp, policy, theta : as given (theta checked); sympy expressions that are rational are moved to one fraction field, where
+        zero is known to be zero
+    solution : Solution
+    pi : (S, A) probabilities
+    and those of :class:`AnyProblem`
+
+    >>> import pgtheory as pg
+    >>> from pgtheory.problem import Problem
+    >>> problem = Problem(pg.models.load("start-matters"), pg.SoftmaxPolicy(2, 2), [[0.0, 0.0], [0.0, 0.0]])
+    >>> problem.conditioning.round(9), problem.complete
+    (np.float64(10.0), True)
+    """
+
+    kind = "finite"
+
+    def __init__(self, mdp, policy, theta, rng=0, *, complete=None):
+        theta = one_theta(policy, theta)
+        self.mdp, theta = _in_one_field(mdp, theta)
+        super().__init__(policy, theta, solve(self.mdp, policy.probabilities(theta)), rng, complete)
+        self.pi = self.solution.pi
+
+    @property
+    def gamma(self):
+        """The discount, in the arithmetic of the solution."""
+        return self.solution.mdp.gamma
+
+    @property
+    def rho(self):
+        """(S,) start distribution, in the arithmetic of the solution."""
+        return self.solution.mdp.rho
+
+    @property
+    def weights(self):
+        """(S, A): Q, the slope of sum_a pi Q in the probabilities."""
+        return self.solution.Q
+
+    @property
+    def terminal(self):
+        """(S,) bool."""
+        return self.mdp.terminal
+
+    @property
+    def walk(self):
+        """(mdp, pi)."""
+        return self.mdp, self.pi
+
+    def pi_at(self, theta):
+        """(..., S, A): probabilities at a stack of parameters, one call or one at a time."""
+        if self.policy.vectorized or theta.ndim == self.theta.ndim:
+            return self.policy.probabilities(theta)
+        return np.stack([self.policy.probabilities(one) for one in theta])
+
+    def V_at(self, theta):
+        """(..., S): the value at a stack of parameters, on the simplex or off it."""
+        pi = self.pi_at(theta)
+        if pi.ndim > 2 and scipy.sparse.issparse(self.mdp.P):
+            return np.stack([evaluate(self.mdp, one).V for one in pi])
+        return evaluate(self.mdp, pi).V
+
+    probe = pi_at   # what must follow a complex step for V to follow it
+
+    @property
+    def _width(self) -> int:
+        return self.mdp.n_states + self.mdp.n_actions
+
+    @cached_property
+    def _size_of_rewards(self):
+        return (self.pi * abs(self.solution.mdp.r)).sum(axis=-1)
+
+    @cached_property
+    def _source_scale(self) -> float:
         Q = float(np.max(np.abs(np.asarray(self.solution.Q, dtype=float))))
-        return float(self.conditioning) * max(Q, self.value_scale) * self.slope_scale
+        return max(Q, self.value_scale) * self.slope_scale
 
     @cached_property
     def slope_scale(self) -> float:

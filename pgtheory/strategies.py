@@ -73,7 +73,7 @@ def simplices(draw, n=None, *, exact=False, support=None):
     if kind == "nearly a vertex":
         for i in support:
             p[i] = Fraction(0) if i == top else draw(TINY)
-        p[top] = 1 - sum(p)
+        p[top] = Fraction(1) - sum(p, Fraction(0))
     else:
         count = POSITIVE_COUNT if kind == "positive" else COUNT
         counts = {i: draw(count) for i in support if kind != "vertex"}

@@ -29,7 +29,7 @@ from pgtheory.arithmetic import (
     kernel,
     plus_identity,
 )
-from pgtheory.dual import Dual
+from pgtheory.arithmetic.dual import Dual
 
 EPS = np.finfo(float).eps
 K, T = field("t", sympy.QQ)

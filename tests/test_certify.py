@@ -13,7 +13,8 @@ from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 
 import pgtheory as pg
-from pgtheory import certify, twofold
+from pgtheory import certify
+from pgtheory.arithmetic import twofold
 from pgtheory.solution import evaluate
 
 EPS = Fraction(1, 2**52)

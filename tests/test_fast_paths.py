@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import pgtheory as pg
-from pgtheory import arithmetic
-from pgtheory.arithmetic import EPS, DenseFactorization, RefinedFactorization, dot_rows, plus_identity
+from pgtheory.arithmetic import EPS, DenseFactorization, RefinedFactorization, dot_rows, plus_identity, solving
 
 
 def system(rng, n, gamma):
@@ -75,7 +74,7 @@ def test_right_hand_sides_of_any_size_zero_and_complex():
 
 
 def test_a_large_model_has_the_same_certificate_and_theorem(monkeypatch):
-    monkeypatch.setattr(arithmetic, "LARGE", 20)
+    monkeypatch.setattr(solving, "LARGE", 20)
     rng = np.random.default_rng(4)
     P = rng.random((25, 2, 25))
     P /= P.sum(axis=2, keepdims=True)
@@ -83,7 +82,7 @@ def test_a_large_model_has_the_same_certificate_and_theorem(monkeypatch):
     policy, theta = pg.SoftmaxPolicy(25, 2), rng.standard_normal((25, 2))
     large = pg.solve(mdp, policy.probabilities(theta))
     assert isinstance(large._factor, RefinedFactorization)
-    monkeypatch.setattr(arithmetic, "LARGE", 10**9)
+    monkeypatch.setattr(solving, "LARGE", 10**9)
     small = pg.solve(mdp, policy.probabilities(theta))
     for name in ("V", "Q", "d", "D", "J"):
         bound = large.error_bounds[name] + small.error_bounds[name]

@@ -19,7 +19,8 @@ def terms(problem, k: int):
     >>> [term[0].round(4).tolist() for term in terms(problem, 2)]
     [[0.0455, -0.0455, 0.0, 0.0], [0.0205, -0.0205, 0.225, -0.225]]
     """
-    P_pi, out = problem.solution.P_pi, []
+    P_pi = problem.solution.P_pi
+    out: list = []
     for _ in range(k):
         out.append(local_gradient(problem) if not out else (P_pi @ out[-1]) * problem.gamma)
     return out

@@ -67,7 +67,7 @@ def sigma_limit(model, policy, theta, sigmas=(0.4, 0.2, 0.1, 0.05)) -> SigmaLimi
 
     >>> import numpy as np, pgtheory as pg
     >>> from pgtheory.models.continuous import thermostat
-    >>> from pgtheory.sigma_limit import sigma_limit
+    >>> from pgtheory.vanishing_noise import sigma_limit
     >>> limit = sigma_limit(thermostat(), pg.DeterministicPolicy(features=np.ones((9, 1))), [[0.2]], [0.1, 0.05, 0.025])
     >>> limit.ratios.round(1)
     array([3.8, 4. ])

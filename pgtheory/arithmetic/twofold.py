@@ -32,7 +32,7 @@ def upward(bound):
 class Twofold:
     """hi + lo, an unevaluated sum of two float arrays, within err of the exact value.
 
-    >>> from pgtheory.twofold import Twofold
+    >>> from pgtheory.arithmetic.twofold import Twofold
     >>> third = Twofold.of(1 / 3).times(3.0)     # three times the float next to 1/3, exactly
     >>> float(third.hi), float(third.lo) == -(2.0**-54)
     (1.0, True)
@@ -99,7 +99,7 @@ class Twofold:
 def two_sum(a, b):
     """(s, e) with s = fl(a + b) and s + e = a + b exactly (Knuth).
 
-    >>> from pgtheory.twofold import two_sum
+    >>> from pgtheory.arithmetic.twofold import two_sum
     >>> two_sum(1.0, 2.0**-60) == (1.0, 2.0**-60)
     True
     """
@@ -130,7 +130,7 @@ def row_products(matrix, x) -> Twofold:
     added in at most 2k operations, and so the error is at most 2 k (k + 1) u^2 sum |matrix x| (1 + small).
 
     >>> import numpy as np
-    >>> from pgtheory.twofold import row_products
+    >>> from pgtheory.arithmetic.twofold import row_products
     >>> row_products(np.array([[1e16, 1.0, -1e16]]), np.ones(3)).value
     array([1.])
     """

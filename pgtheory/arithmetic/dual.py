@@ -11,7 +11,7 @@ from fractions import Fraction
 class Dual:
     """a + b e, both Fractions. Ordered by a, the number itself; b is infinitesimal.
 
-    >>> from pgtheory.dual import Dual
+    >>> from pgtheory.arithmetic.dual import Dual
     >>> x = Dual(3, 1)
     >>> 1 / (x * x)
     Dual(1/9, -2/27)

@@ -1,0 +1,258 @@
+"""The linear solve: one factorisation for every right-hand side and for the transpose, in each arithmetic."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import scipy.sparse
+from scipy.linalg import lapack
+
+from ..errors import UndefinedError
+from .dual import Dual
+from .kinds import EPS, FRACTION, Arithmetic, is_sparse, objects
+from .products import stacked
+
+LARGE = 400    # states from which half a factorisation saves more than refinement costs
+
+
+def _singular():
+    return UndefinedError("I - gamma P_pi is singular to working precision: episodes last longer than floating point can "
+                          "tell from for ever; lower gamma, or state the model in Fractions")
+
+
+class DenseFactorization:
+    """LU of an n x n float or complex matrix, for systems with it and with its transpose.
+
+    The C-ordered buffer is handed to LAPACK as the Fortran matrix M^T, so that nothing is copied.
+    """
+
+    def __init__(self, M):
+        self._complex = M.dtype.kind == "c"
+        getrf = lapack.zgetrf if self._complex else lapack.dgetrf
+        self._getrs = lapack.zgetrs if self._complex else lapack.dgetrs
+        if M.shape[0] == 0:
+            self._lu = None
+            return
+        self._lu, self._pivots, info = getrf(M.T, overwrite_a=True)
+        if info > 0:
+            raise _singular()
+
+    def solve(self, B, transpose=False):
+        """X (n, m) or (n,) with M X = B, or M^T X = B."""
+        if self._lu is None:
+            return np.zeros_like(B)
+        if B.dtype.kind == "c" and not self._complex:
+            return self.solve(B.real, transpose) + 1j * self.solve(B.imag, transpose)
+        X, _ = self._getrs(self._lu, self._pivots, B, trans=0 if transpose else 1)
+        return X
+
+
+class RefinedFactorization:
+    """LU of a large float64 matrix in single precision, at half the cost; solutions are refined to double precision.
+
+    Refinement ends where the residual does what it does after a float64 factorisation: a few eps of the solution. Where it
+    does not get there (conditioning beyond about 1e6) the float64 factorisation is made after all. The mathematics is that
+    of LAPACK's dsgesv; source: Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, section 12.1.
+    """
+
+    def __init__(self, M):
+        self._M, self._full = M, None
+        self._lu, self._pivots, info = lapack.sgetrf(M.astype(np.float32).T, overwrite_a=True)
+        if info > 0:
+            self._in_full()
+
+    def solve(self, B, transpose=False):
+        """X (n, m) or (n,) with M X = B, or M^T X = B."""
+        if B.dtype.kind == "c":
+            return self.solve(B.real, transpose) + 1j * self.solve(B.imag, transpose)
+        X = self._refined(B, transpose) if self._full is None else None
+        return self._in_full().solve(B, transpose) if X is None else X
+
+    def _in_full(self) -> DenseFactorization:
+        if self._full is None:
+            self._full = DenseFactorization(self._M)
+            self._M = self._lu = None
+        return self._full
+
+    def _refined(self, B, transpose):
+        """The refined solution, or None where refinement stalls above rounding level."""
+        M = self._M.T if transpose else self._M
+        X, R, left = np.zeros_like(B), B, np.inf
+        while True:
+            X = X + self._roughly(R, transpose)
+            R = B - M @ X
+            before, left = left, np.max(_largest(R) / (_largest(X) + _largest(B)))
+            if left <= 4 * EPS:
+                return X
+            if not left < before / 4:
+                return X if left <= 64 * EPS else None
+
+    def _roughly(self, R, transpose):
+        scale = _largest(R)      # single precision has the digits, not the range
+        X, _ = lapack.sgetrs(self._lu, self._pivots, (R / scale).astype(np.float32), trans=0 if transpose else 1)
+        return scale * X.astype(float)
+
+
+def _largest(B):
+    """The largest absolute value of each column, at least the smallest normal float."""
+    return np.maximum(np.abs(B).max(axis=0), np.finfo(float).tiny)
+
+
+class BatchFactorization:
+    """A stack (..., n, n) of small float or complex matrices; B is (..., n)."""
+
+    def __init__(self, M):
+        self._M = M
+
+    def solve(self, B, transpose=False):
+        M = np.swapaxes(self._M, -1, -2) if transpose else self._M
+        try:
+            return np.linalg.solve(M, B[..., None])[..., 0]
+        except np.linalg.LinAlgError:
+            raise _singular() from None
+
+
+class SparseFactorization:
+    """SuperLU of a csr matrix, read as the csc form of its transpose. Row diagonally dominant: no pivoting is needed."""
+
+    def __init__(self, M):
+        from scipy.sparse.linalg import splu
+
+        transposed = scipy.sparse.csc_array((M.data, M.indices, M.indptr), shape=M.shape)
+        self._empty = M.shape[0] == 0
+        if self._empty:
+            return
+        try:
+            self._lu = splu(transposed, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+                            options={"SymmetricMode": True})
+        except RuntimeError:
+            raise _singular() from None
+
+    def solve(self, B, transpose=False):
+        if self._empty:
+            return np.zeros_like(B)
+        if np.iscomplexobj(B) and self._lu.L.dtype.kind != "c":
+            return self.solve(B.real.copy(), transpose) + 1j * self.solve(B.imag.copy(), transpose)
+        return self._lu.solve(np.ascontiguousarray(B), "N" if transpose else "T")
+
+
+class ExactFactorization:
+    """A square system over QQ or a fraction field. Elimination is sympy's (flint's where it is installed)."""
+
+    def __init__(self, M, arithmetic):
+        from sympy.polys.matrices import DomainMatrix
+
+        self._n, self._arithmetic = M.shape[0], arithmetic
+        self._domain, self._wrap, self._unwrap = _domain(arithmetic, M)
+        self._matrix = DomainMatrix([[self._wrap(x) for x in row] for row in M], M.shape, self._domain)
+
+    def solve(self, B, transpose=False):
+        from sympy.polys.matrices.exceptions import DMNonInvertibleMatrixError
+
+        if B.size == 0:
+            return np.empty(B.shape, dtype=object)
+        columns = B.reshape(self._n, -1)
+        solve = _solve_expressions if self._arithmetic.name == "expression" else self._solve_elements
+        try:
+            return solve(self._matrix, columns, transpose).reshape(B.shape)
+        except DMNonInvertibleMatrixError:
+            raise UndefinedError("I - gamma P_pi is singular: the quantity does not exist for this model and "
+                                 "policy") from None
+
+    def _solve_elements(self, matrix, columns, transpose):
+        from sympy.polys.matrices import DomainMatrix
+
+        right = DomainMatrix([[self._wrap(x) for x in row] for row in columns], columns.shape, self._domain)
+        solution = (matrix.transpose() if transpose else matrix).lu_solve(right)
+        out = np.empty(columns.shape, dtype=object)
+        for i, row in enumerate(solution.to_list()):
+            out[i] = [self._unwrap(x) for x in row]
+        return out
+
+
+class DualFactorization:
+    """A + B e, solved as the block system [[A, 0], [B, A]] over QQ: the ring of dual numbers is that ring of blocks."""
+
+    def __init__(self, M):
+        self._M = M
+        self._factor = {}
+
+    def solve(self, B, transpose=False):
+        if transpose not in self._factor:
+            self._factor[transpose] = ExactFactorization(_blocks(self._M.T if transpose else self._M), FRACTION)
+        n = B.shape[0]
+        parts = np.concatenate([_part(B, "a"), _part(B, "b")])
+        X = self._factor[transpose].solve(parts)
+        return objects([Dual(a, b) for a, b in zip(X[:n].flat, X[n:].flat, strict=True)], B.shape)
+
+
+def _part(array, name):
+    return objects([getattr(x, name) for x in array.flat], array.shape)
+
+
+def _blocks(M):
+    A, B = _part(M, "a"), _part(M, "b")
+    return np.block([[A, FRACTION.zeros(A.shape)], [B, A]])
+
+
+def _domain(arithmetic, M):
+    """The sympy domain of an exact arithmetic, and the two conversions."""
+    from sympy import EXRAW, QQ
+
+    if arithmetic.name == "Fraction":
+        return (QQ, lambda x: QQ(x.numerator, x.denominator), lambda x: Fraction(int(x.numerator), int(x.denominator)))
+    if arithmetic.name == "field":
+        return arithmetic.field.to_domain(), lambda x: x, lambda x: x
+    return EXRAW, lambda x: x, lambda x: x
+
+
+def _solve_expressions(matrix, columns, transpose):
+    """Solve in the fraction field of all symbols at hand; elimination on raw expressions would not know zero."""
+    from sympy.polys.matrices import DomainMatrix
+
+    n, m = columns.shape
+    right = DomainMatrix([list(row) for row in columns], (n, m), matrix.domain)
+    both = matrix.transpose().hstack(right) if transpose else matrix.hstack(right)
+    field = DomainMatrix.from_Matrix(both.to_Matrix()).to_field()
+    solution = field.extract(list(range(n)), list(range(n))).lu_solve(field.extract(list(range(n)), list(range(n, n + m))))
+    out = np.empty((n, m), dtype=object)
+    for i, row in enumerate(solution.to_Matrix().tolist()):
+        out[i] = row
+    return out
+
+
+def factorize(M, arithmetic: Arithmetic):
+    """One factorisation of M, for every right-hand side and for the transpose."""
+    if is_sparse(M):
+        return SparseFactorization(M)
+    if arithmetic.exact:
+        if M.ndim > 2:
+            return _ExactBatch(M, arithmetic)
+        return DualFactorization(M) if arithmetic.name == "dual" else ExactFactorization(M, arithmetic)
+    if M.ndim > 2:
+        return BatchFactorization(M)
+    return RefinedFactorization(M) if M.dtype == float and len(M) >= LARGE else DenseFactorization(M)
+
+
+class _ExactBatch:
+    """A stack of exact matrices, one factorisation each."""
+
+    def __init__(self, M, arithmetic):
+        self._shape = M.shape[:-2]
+        self._each = [ExactFactorization(one, arithmetic) for one in M.reshape((math.prod(self._shape),) + M.shape[-2:])]
+
+    def solve(self, B, transpose=False):
+        flat = np.broadcast_to(B, self._shape + B.shape[-1:]).reshape(len(self._each), B.shape[-1])
+        return stacked([f.solve(b, transpose) for f, b in zip(self._each, flat, strict=True)], ()).reshape(B.shape)
+
+
+def plus_identity(A):
+    """I + A, for A (..., n, n) dense, sparse or exact; a dense A is overwritten."""
+    if is_sparse(A):
+        return scipy.sparse.csr_array(A + scipy.sparse.eye_array(A.shape[0], format="csr"))
+    plain = A.ndim == 2 and A.flags.c_contiguous
+    diagonal = A.reshape(-1)[::len(A) + 1] if plain else np.einsum("...ii->...i", A)
+    diagonal += 1
+    return A
