@@ -53,6 +53,13 @@ class Chain:
         """True where this is a stack of chains."""
         return self.P_pi.ndim > 2
 
+    @property
+    def terminal(self):
+        """(S,) bool: the states that are left out at gamma = 1; none below."""
+        out = np.ones(self.P_pi.shape[-1], dtype=bool)
+        out[slice(None) if self._active is None else self._active] = False
+        return out
+
     def resolvent(self, B, transpose=False):
         """(S, ...) : (I - gamma P_pi)^-1 B, or with the transpose, from the factorisation already made.
 

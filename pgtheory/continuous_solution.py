@@ -17,6 +17,7 @@ from .chain import Chain
 from .continuous_slopes import contract, irregular, require_slope, slopes
 from .differentiate import ladder
 from .errors import NotExactError, PGTheoryError, UndefinedError
+from .mdp import MDP
 from .validation import read_only
 
 NEARBY = 128   # terminal states are looked at 1/128 beside the actions too
@@ -124,6 +125,24 @@ def solve_actions(model, actions) -> ContinuousSolution:
     terminal = rests(P, r) & _rests_nearby(model, actions) if model.gamma == 1 else None
     P = P.view()   # to be locked, and perhaps the user's own
     return ContinuousSolution(model, P, r, arithmetic_of(P, r), terminal, read_only(np.array(actions)), (P, R, r))
+
+
+def walk_model(model, actions) -> MDP:
+    """The MDP of one action that a :class:`ContinuousActionMDP` becomes at ``actions`` (S, k).
+
+    >>> import numpy as np
+    >>> from pgtheory.continuous import ContinuousActionMDP
+    >>> from pgtheory.continuous_solution import walk_model
+    >>> def P(s, a):
+    ...     move = 1 / (1 + np.exp(-a[0]))
+    ...     return np.array([1 - move, move])
+    >>> model = ContinuousActionMDP(P, lambda s, a: np.array([0.0, 1.0]), 0.5, [1.0, 0.0])
+    >>> walk_model(model, [[0.0], [0.0]]).P[:, 0]
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    """
+    P, R, _ = model.valid_law(model.check_actions(actions))
+    return MDP(P[:, None], R[:, None], model.gamma, model.rho, normalize=P.dtype != object)
 
 
 def arithmetic_of(P, r):

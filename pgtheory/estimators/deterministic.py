@@ -12,27 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..arithmetic import as_array, join
+from ..continuous_solution import walk_model
 from ..errors import NotExactError, PGTheoryError
 from ..horizon import powers
-from ..mdp import MDP
 from .base import Estimator
 
-
-def walk_model(model, actions) -> MDP:
-    """The MDP of one action that a :class:`ContinuousActionMDP` becomes at ``actions`` (S, k).
-
-    >>> import numpy as np
-    >>> from pgtheory.continuous import ContinuousActionMDP
-    >>> def P(s, a):
-    ...     move = 1 / (1 + np.exp(-a[0]))
-    ...     return np.array([1 - move, move])
-    >>> model = ContinuousActionMDP(P, lambda s, a: np.array([0.0, 1.0]), 0.5, [1.0, 0.0])
-    >>> walk_model(model, [[0.0], [0.0]]).P[:, 0]
-    array([[0.5, 0.5],
-           [0.5, 0.5]])
-    """
-    P, R, _ = model.valid_law(model.check_actions(actions))
-    return MDP(P[:, None], R[:, None], model.gamma, model.rho, normalize=P.dtype != object)
+__all__ = ["DeterministicGradient", "walk_model"]
 
 
 @dataclass(frozen=True, eq=False)
