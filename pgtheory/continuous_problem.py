@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .arithmetic import EXPRESSION, as_array, rational_field
+from .arithmetic import EXPRESSION, INTEGER, as_array, rational_field
 from .continuous import OWN_ROUNDINGS, ContinuousActionMDP
 from .continuous_gradients import require_finite_actions, solve_policy
 from .continuous_slopes import contract, slopes
@@ -47,6 +47,8 @@ class ContinuousProblem(AnyProblem):
     pi : (S, ...) the policy's own table: actions (S, k), or densities (S, N) at some actions
     and those of :class:`pgtheory.problem.AnyProblem`
     """
+
+    code = "the code of the policy or of the model"
 
     def __init__(self, model, policy, theta, rng=0, *, complete=None):
         self.mdp = model
@@ -265,7 +267,7 @@ class DensityProblem(ContinuousProblem):
 
 def _in_a_field(model, theta):
     """theta over one field of rational functions, where it holds sympy expressions that allow it."""
-    if as_array(theta)[1] != EXPRESSION:
+    if as_array(theta)[1] != EXPRESSION or not model.arithmetic.exact and model.arithmetic != INTEGER:
         return theta
     arithmetic = rational_field(theta, model.gamma, model.rho)
     return theta if arithmetic is None else arithmetic.convert(theta)

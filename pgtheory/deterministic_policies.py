@@ -56,6 +56,8 @@ class DeterministicPolicy:
     """
 
     vectorized = False
+    normalised = True     # every theta is allowed
+    logarithmic = False   # derivatives are with respect to theta itself
     shape: tuple
 
     def __init__(self, features=None, action_dim=None):

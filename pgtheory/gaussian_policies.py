@@ -79,6 +79,14 @@ class GaussianPolicy:
         self.tolerance, self.max_nodes = float(tolerance), int(max_nodes)
         self.shape = self.mean.shape if sigma is not None else (self.mean.shape[0] + 1, *self.mean.shape[1:])
 
+    normalised = True     # every theta is allowed
+    logarithmic = False   # derivatives are with respect to theta itself
+
+    def differentiated_by(self, theta) -> str:
+        """How the derivatives of the mean are got, as :meth:`DeterministicPolicy.differentiated_by` says."""
+        theta = self.check_theta(theta)
+        return self.mean.differentiated_by(theta[..., :-1, :] if self.learns_sigma else theta)
+
     @property
     def learns_sigma(self) -> bool:
         """True where the last row of theta is log sigma."""

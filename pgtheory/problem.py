@@ -26,6 +26,7 @@ class AnyProblem:
     Attributes
     ----------
     kind : "finite", "deterministic" or "density", the kind of policy; a claim says for which kinds it is made
+    code : str, whose code routes differentiate through
     mdp, policy, theta, solution, arithmetic : as of :class:`Problem`
     weights : (S, p) slope of Q in the policy's own coordinates, state by state: ``policy.pullback`` turns it into gradients
     terminal : (S,) bool; at gamma = 1 the states that are left out
@@ -35,6 +36,7 @@ class AnyProblem:
     """
 
     kind: str
+    code: str
     mdp: Any
     solution: Any
 
@@ -139,6 +141,7 @@ class Problem(AnyProblem):
     """
 
     kind = "finite"
+    code = "the policy's code"
 
     def __init__(self, mdp, policy, theta, rng=0, *, complete=None):
         theta = one_theta(policy, theta)

@@ -22,11 +22,11 @@ from .arithmetic import (
     Arithmetic,
     as_array,
     dot_rows,
-    factorize,
     is_sparse,
     join,
     plus_identity,
 )
+from .chain import Resolved, require_proper
 from .continuous import ContinuousActionMDP
 from .continuous_gradients import (
     continuous_policy_gradient,
@@ -35,13 +35,13 @@ from .continuous_gradients import (
     require_finite_actions,
 )
 from .continuous_solution import solve_actions
-from .errors import InvalidPolicyError, NotExactError, PGTheoryError, UndefinedError
+from .errors import InvalidPolicyError, NotExactError, PGTheoryError
 from .mdp import MDP
 from .policies import Policy, one_theta
-from .validation import numbers, read_only, require_finite, require_nonnegative, require_stochastic
+from .validation import read_only, require_finite, require_nonnegative, require_stochastic
 
 
-class Solution:
+class Solution(Resolved):
     """What :func:`solve` returns; every attribute is read-only and computed once, when first asked for.
 
     Attributes
@@ -66,47 +66,11 @@ class Solution:
     """
 
     def __init__(self, mdp: MDP, pi: np.ndarray, arithmetic: Arithmetic):
-        self.mdp, self.pi, self.arithmetic = mdp, pi, arithmetic
-        self._kernel = mdp.kernel
-        self._active = None
-        if mdp.gamma == 1:
-            self._active = np.flatnonzero(~mdp.terminal)
-            _require_proper(mdp, pi)
-        M = plus_identity(self._kernel.mix(pi * -mdp.gamma))
-        self._factor = factorize(M if self._active is None else _restrict(M, self._active), arithmetic)
-
-    def _resolve(self, B, transpose):
-        """(I - gamma P_pi)^-1 B, for B (S,) or (S, m) and one policy, or for B (..., S) and a batch."""
-        if self._active is None:
-            return self._factor.solve(B, transpose)
-        where = self._active if self.pi.ndim == 2 else (..., self._active)
-        X = self._factor.solve(B[where], transpose)
-        out = self.arithmetic.zeros(B.shape) if X.dtype == object else np.zeros(B.shape, X.dtype)
-        out[where] = X
-        return out
-
-    def resolvent(self, B, transpose=False):
-        """(S, ...) : (I - gamma P_pi)^-1 B, or with the transpose, from the factorisation already made.
-
-        At gamma = 1 rows of terminal states are 0.
-
-        >>> import pgtheory as pg
-        >>> mdp = pg.MDP([[[0, 1]], [[0, 1]]], [1.0, 2.0], 0.5, 0)
-        >>> pg.solve(mdp, [[1.0], [1.0]]).resolvent([1.0, 2.0])
-        array([3., 4.])
-        """
-        if self.pi.ndim > 2:
-            raise PGTheoryError("resolvent needs one policy, not a batch: solve each pi of the batch by itself")
-        B, other = numbers(B, "B", PGTheoryError)
-        S = self.mdp.n_states
-        if B.ndim == 0 or B.shape[0] != S:
-            raise PGTheoryError(f"B has shape {B.shape}: its first axis must be the {S} states")
-        arithmetic = join(self.arithmetic, other)
-        if arithmetic.exact and arithmetic != self.arithmetic:
-            raise NotExactError(f"B is in {other.name} numbers, the solution in {self.arithmetic.name} ones: solve the model "
-                                "in the larger arithmetic")
-        B = arithmetic.convert(B)
-        return self._resolve(B if B.ndim == 1 else B.reshape(S, -1), transpose).reshape(B.shape)
+        self.mdp, self.pi, self._kernel = mdp, pi, mdp.kernel
+        terminal = mdp.terminal if mdp.gamma == 1 else None
+        if terminal is not None:
+            require_proper(self._kernel.mix(pi), terminal)
+        super().__init__(plus_identity(self._kernel.mix(pi * -mdp.gamma)), terminal, mdp.gamma, mdp.rho, arithmetic)
 
     @cached_property
     def P_pi(self):
@@ -117,11 +81,6 @@ class Solution:
     def r_pi(self):
         """(..., S) expected reward of a step, reward units."""
         return read_only(dot_rows(self.pi, self.mdp.r))
-
-    @cached_property
-    def V(self):
-        """(..., S) value, reward units."""
-        return read_only(self._resolve(self.r_pi, False))
 
     @cached_property
     def Q(self):
@@ -138,26 +97,6 @@ class Solution:
     def A(self):
         """(..., S, A) advantage Q - V, reward units."""
         return read_only(self.Q - self.V[..., None])
-
-    @cached_property
-    def d(self):
-        """(..., S) discounted visits sum_t gamma^t Pr(s_t = s)."""
-        rho = self.mdp.rho
-        if self.pi.ndim > 2:
-            rho = np.broadcast_to(rho, self.pi.shape[:-1])
-        return read_only(self._resolve(rho, True))
-
-    @cached_property
-    def D(self):
-        """(..., S) normalised discounted state distribution, sums to 1."""
-        if self.mdp.gamma == 1:
-            raise UndefinedError("D = (1 - gamma) d does not exist at gamma = 1: use d, whose sum is the mean episode length")
-        return read_only(self.d * (1 - self.mdp.gamma))
-
-    @cached_property
-    def J(self):
-        """(...) expected return from the start distribution, reward units."""
-        return self.V @ self.mdp.rho
 
     @cached_property
     def error_bounds(self):
@@ -178,46 +117,6 @@ class Solution:
     def __repr__(self):
         batch = f", batch={self.pi.shape[:-2]}" if self.pi.ndim > 2 else ""
         return f"Solution({self.mdp!r}{batch})"
-
-
-def _restrict(M, active):
-    if is_sparse(M):
-        return M[active][:, active]
-    return np.ascontiguousarray(M[..., active[:, None], active])
-
-
-def _require_proper(mdp, pi):
-    """At gamma = 1 every state must reach a terminal one under pi."""
-    stuck = ~reaches_terminal(mdp, pi)
-    if stuck.any():
-        state = int(np.argwhere(stuck)[0][-1])
-        raise UndefinedError(f"gamma = 1, and state {state} reaches no terminal state under this policy: the undiscounted "
-                             "value does not exist; use gamma < 1, or a policy under which every state terminates")
-
-
-def reaches_terminal(mdp, pi):
-    """(..., S) bool: a terminal state can be reached from s under pi.
-
-    >>> import pgtheory as pg
-    >>> from pgtheory.solution import reaches_terminal
-    >>> import numpy as np
-    >>> reaches_terminal(pg.models.load("short-corridor"), np.array([[0.0, 1.0]] * 4))
-    array([False, False,  True,  True])
-    """
-    reached = np.broadcast_to(mdp.terminal, pi.shape[:-1])
-    P_pi = mdp.kernel.mix(pi)
-    if is_sparse(P_pi):
-        linked = (P_pi > 0).astype(np.int64)
-    else:
-        linked = np.array(np.real(P_pi) > 0 if P_pi.dtype != object else P_pi != 0, dtype=bool)
-    while True:
-        if linked.ndim == 2:
-            more = reached | ((linked @ reached.astype(np.int64)) > 0)
-        else:
-            more = reached | (linked & reached[..., None, :]).any(axis=-1)
-        if (more == reached).all():
-            return more
-        reached = more
 
 
 def solve(model, pi, horizon=None):

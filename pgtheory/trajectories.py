@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from .arithmetic import FLOAT, INTEGER, Arithmetic, as_array, join
+from .chain import reaches
 from .edges import reward_of
 from .errors import InvalidPolicyError, NotExactError, PGTheoryError, UndefinedError
 from .horizon import check_horizon
 from .mdp import MDP
 from .sampling import ChainSampler
-from .solution import as_policy, reaches_terminal
+from .solution import as_policy
 from .validation import read_only, whole_number
 
 MAX_STEPS = 10**6      # an episode without horizon or limit that lasts longer is given up, with the reason
@@ -292,7 +293,7 @@ def _walk(chain, n, steps, time_limit, rng):
 
 def _require_end(mdp, pi, chain):
     """Every state that the walk can enter reaches a terminal one."""
-    stuck = chain.reachable & ~reaches_terminal(mdp, pi)
+    stuck = chain.reachable & ~reaches(mdp.kernel.mix(pi), mdp.terminal)
     if stuck.any():
         raise UndefinedError(f"state {int(np.argmax(stuck))} reaches no terminal state under this policy: its episodes have "
                              "no end; pass horizon (the problem ends there) or time_limit (only the record does)")

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .checks.catalogue import Theorem, theorems as catalogue
+from .checks.catalogue import Theorem
+from .checks.catalogue import theorems as catalogue
 from .checks.judge import judge, judge_given, judge_user
-from .checks.statistical import DEFAULT_SAMPLES, QUANTITIES as SIMULATED, judge_statistically, statistical_reason
+from .checks.statistical import DEFAULT_SAMPLES, judge_statistically, statistical_reason
+from .checks.statistical import QUANTITIES as SIMULATED
 from .claims.equation import Equation
 from .errors import PGTheoryError
 from .problem import Problem

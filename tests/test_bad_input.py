@@ -386,7 +386,7 @@ GENERAL = [
     ("B NaN", lambda: pg.solve(mdp, HALF[:2]).resolvent([0.0, np.nan]), f"B[1] is nan: {FINITE}"),
     ("B text", lambda: pg.solve(mdp, HALF[:2]).resolvent("ab"), f"B is 'ab' (str): {ENTRIES}"),
     ("resolvent of a batch", lambda: pg.solve(mdp3, np.stack([HALF] * 2)).resolvent(np.ones(3)),
-     "resolvent needs one policy, not a batch: solve each pi of the batch by itself"),
+     "resolvent needs one policy, not a batch: solve each member of the batch by itself"),
     ("batch on a sparse model", lambda: pg.solve(pg.MDP(SPARSE, R3, 0.9, 0), np.stack([HALF] * 2)),
      "a batch of policies needs a dense model: solve them one by one on a sparse one"),
 ]

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 import pgtheory as pg
 from pgtheory import strategies
 from pgtheory.arithmetic import DenseFactorization
+from pgtheory.chain import reaches
 from pgtheory.differentiate import exact_derivative, unit_directions
 from pgtheory.problem import Problem
-from pgtheory.solution import evaluate, reaches_terminal
+from pgtheory.solution import evaluate
 
 EPS = np.finfo(float).eps
 
@@ -271,7 +272,7 @@ def test_gamma_one_is_the_limit_of_gamma_below_one():
 def test_states_that_cannot_end_make_gamma_one_undefined_even_when_unreachable():
     P = np.array([[[0, 1, 0]], [[0, 1, 0]], [[0, 0, 1]]], dtype=float)
     mdp = pg.MDP(P, [1.0, 0.0, 1.0], 1.0, 0)       # state 2 pays for ever, and nothing leads to it
-    assert reaches_terminal(mdp, np.ones((3, 1))).tolist() == [True, True, False]
+    assert reaches(mdp.kernel.mix(np.ones((3, 1))), mdp.terminal).tolist() == [True, True, False]
     with pytest.raises(pg.UndefinedError, match="state 2 reaches no terminal state"):
         pg.solve(mdp, np.ones((3, 1)))
 

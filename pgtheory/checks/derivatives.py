@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..continuous_problem import problem_of
 from ..errors import PGTheoryError, UndefinedError
-from ..problem import Problem
 from ..routes import complex_step, exact, finite_difference
 
 _ROUTES = {route.NAME: route for route in (complex_step, finite_difference, exact)}
@@ -38,7 +38,7 @@ def derivative(model, policy, theta, route="complex-step") -> Derivative:
     """
     if route not in _ROUTES:
         raise PGTheoryError(f"no route {route!r}: there are {', '.join(_ROUTES)}")
-    problem = Problem(model, policy, theta, complete=True)
+    problem = problem_of(model, policy, theta, complete=True)
     taken = _ROUTES[route]
     if not taken.fits(problem):
         other = "exact" if problem.exact else "complex-step"

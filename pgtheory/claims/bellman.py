@@ -27,13 +27,15 @@ def backup(mdp, V):
 
 def equations(problem) -> list[Equation]:
     """V = sum_a pi Q and Q = sum P (R + gamma V), against series; and the residual of the solve."""
-    solution, pi = problem.solution, problem.pi
-    scale = problem.value_scale
+    solution, scale = problem.solution, problem.value_scale
+    residual = Equation("Bellman residual of V", "given", solution.r_pi + (solution.P_pi @ solution.V) * problem.gamma, scale,
+                        lhs=solution.V)
+    if problem.kind == "density":
+        return [Equation("V = integral of pi Q", "V", problem.mean_Q, scale), residual]
     return [
-        Equation("V = sum_a pi Q", "V", (pi * solution.Q).sum(axis=-1), scale),
+        Equation("V = sum_a pi Q", "V", (problem.pi * solution.Q).sum(axis=-1), scale),
         Equation("Q = sum P (R + gamma V)", "Q", backup(solution.mdp, solution.V), scale),
-        Equation("Bellman residual of V", "given", solution.r_pi + (solution.P_pi @ solution.V) * problem.gamma, scale,
-                 lhs=solution.V),
+        residual,
     ]
 
 
@@ -47,4 +49,5 @@ CLAIM = Claim(
     source="Bellman 1957; Sutton & Barto 2018, equation 3.14; Puterman 1994, theorem 6.1.1",
     equations=equations,
     main=2,
+    kinds=("finite", "density"),
 )

@@ -46,6 +46,7 @@ class Claim:
     equations : function of a Problem, returns a list of Equation
     applies : function of a Problem, returns None or the reason why the claim does not apply
     main : index of the equation that stands for the claim
+    kinds : kinds of problems that the claim is made for, see :class:`pgtheory.problem.AnyProblem`
     """
 
     slug: str
@@ -56,3 +57,23 @@ class Claim:
     equations: Callable
     applies: Callable = lambda problem: None
     main: int = 0
+    kinds: tuple[str, ...] = ("finite",)
+
+    def mismatch(self, problem) -> str | None:
+        """Why the claim is not made for problems of this kind, or None."""
+        if problem.kind in self.kinds:
+            return None
+        need = next(NEEDS[kind] for kind in self.kinds)
+        return f"the claim {self.slug!r} {need}; here is {problem.policy!r} on {problem.mdp!r}, {HAS[problem.kind]}"
+
+
+NEEDS = {
+    "finite": "sums over the probabilities of finitely many actions",
+    "deterministic": "differentiates Q(s, a) in the action that a deterministic policy takes",
+    "density": "integrates over a density of actions",
+}
+HAS = {
+    "finite": "whose actions are finitely many, so that Q has no derivative in the action",
+    "deterministic": "whose actions have no probabilities",
+    "density": "whose actions have a density: no probabilities, and no one action mu(s)",
+}

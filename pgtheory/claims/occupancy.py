@@ -9,11 +9,11 @@ from .equation import Claim, Equation
 
 def equations(problem) -> list[Equation]:
     """d against its series, the flow equation it solves, and its sum."""
-    solution, rho = problem.solution, problem.solution.mdp.rho
+    solution, rho = problem.solution, problem.rho
     d, scale = solution.d, float(problem.conditioning)
     flow = rho + (solution.P_pi.T @ d) * problem.gamma
     if problem.gamma == 1:
-        alive = ~problem.mdp.terminal
+        alive = ~problem.terminal
         return [Equation("d = sum_t Pr(s_t = s)", "d", d, scale),
                 Equation("flow: d = rho + P_pi^T d", "given", flow[alive], scale, lhs=d[alive])]
     one = problem.arithmetic.number(1)
@@ -47,4 +47,5 @@ CLAIM = Claim(
     source="Sutton et al. 2000, section 1 (unnormalised d); Agarwal, Kakade, Lee & Mahajan 2021, equation 4 (normalised D)",
     equations=equations,
     main=1,
+    kinds=("finite", "deterministic", "density"),
 )

@@ -6,8 +6,12 @@ from .equation import Claim, Equation
 
 
 def local_gradient(problem):
-    r"""(S, n): :math:`\sum_a \nabla\pi(a|s) Q(s,a)`, the gradient's source in each state, along the problem's directions."""
-    return problem.along(problem.policy.state_pullback(problem.theta, problem.solution.Q))
+    r"""(S, n): :math:`\sum_a \nabla\pi(a|s) Q(s,a)`, the gradient's source in each state, along the problem's directions.
+
+    With a deterministic policy it is :math:`\nabla\mu(s) \nabla_a Q(s,a)` at a = mu(s): the weights are the slope of Q in
+    what the policy hands out.
+    """
+    return problem.along(problem.policy.state_pullback(problem.theta, problem.weights))
 
 
 def equations(problem) -> list[Equation]:
@@ -29,4 +33,5 @@ CLAIM = Claim(
                 "gamma < 1, or gamma = 1 and every state reaches a terminal state under the policy"),
     source="Sutton, McAllester, Singh & Mansour 2000, proof of theorem 1",
     equations=equations,
+    kinds=("finite", "density"),
 )

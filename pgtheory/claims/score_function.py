@@ -11,6 +11,8 @@ MAX_ENTRIES = 4_000_000   # of a Jacobian that is worth forming and comparing
 
 def equations(problem) -> list[Equation]:
     """grad pi by the policy's formula; pi times the score; rows of grad pi sum to 0 where pi always sums to 1."""
+    if problem.kind == "density":
+        return _of_density(problem)
     policy, theta, pi = problem.policy, problem.theta, problem.pi
     jacobian = problem.along(policy.jacobian(theta))
     scale = max(problem.slope_scale, 1.0)
@@ -21,6 +23,14 @@ def equations(problem) -> list[Equation]:
     if policy.normalised:
         found.append(Equation("sum_a grad pi = 0", "given", jacobian.sum(axis=1) * 0, scale, lhs=jacobian.sum(axis=1)))
     return found
+
+
+def _of_density(problem):
+    """The same for a density over continuous actions, at a few of them; the score averages 0."""
+    score, weights = problem.along(problem.score), problem.rule.weights.T[:, :, None]
+    return [Equation("pi grad log pi", "grad pi", problem.pi[:, :, None] * score, max(problem.slope_scale, 1.0)),
+            Equation("E grad log pi = 0", "given", score.sum(axis=1) * 0, float((weights * abs(score)).sum(axis=1).max()),
+                     lhs=(weights * score).sum(axis=1))]
 
 
 def applies(problem) -> str | None:
@@ -41,4 +51,5 @@ CLAIM = Claim(
     source="Williams 1992, section 4; Sutton & Barto 2018, section 13.1 and exercise 13.3",
     equations=equations,
     applies=applies,
+    kinds=("finite", "density"),
 )

@@ -10,7 +10,7 @@ from .equation import Claim, Equation
 def gradient_form(problem):
     r"""theta's shape: :math:`\frac{1}{1-\gamma} \sum_s D(s) \sum_a \nabla\pi(a|s) Q(s,a)` (d in place of D/(1-gamma) at 1)."""
     visits, constant = _weighting(problem)
-    return problem.policy.pullback(problem.theta, visits[:, None] * problem.solution.Q) * constant
+    return problem.policy.pullback(problem.theta, visits[:, None] * problem.weights) * constant
 
 
 def log_form(problem):
@@ -30,7 +30,10 @@ def _weighting(problem):
 
 def equations(problem) -> list[Equation]:
     """grad J in both forms; the log form only where every pi(a|s) > 0."""
-    scale, has_log = problem.gradient_scale, not np.any(problem.pi == 0)
+    scale = problem.gradient_scale
+    if problem.kind == "density":
+        return [Equation("log form", "grad J", problem.along(gradient_form(problem)), scale)]
+    has_log = not np.any(problem.pi == 0)
     found = [Equation("grad-pi form", "grad J", problem.along(gradient_form(problem)), scale, simulate=not has_log)]
     if has_log:
         found.append(Equation("log form", "grad J", problem.along(log_form(problem)), scale))
@@ -47,4 +50,5 @@ CLAIM = Claim(
                 "gamma < 1; at gamma = 1 every state reaches a terminal state, and d replaces D/(1 - gamma)"),
     source="Sutton, McAllester, Singh & Mansour 2000, theorem 1 (with unnormalised d)",
     equations=equations,
+    kinds=("finite", "density"),
 )

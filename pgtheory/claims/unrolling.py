@@ -60,4 +60,5 @@ CLAIM = Claim(
     source="Sutton, McAllester, Singh & Mansour 2000, proof of theorem 1",
     equations=equations,
     main=2,
+    kinds=("finite", "density"),
 )

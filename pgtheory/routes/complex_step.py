@@ -23,23 +23,24 @@ def fits(problem) -> bool:
 def reason_against(problem, quantity: str) -> str | None:
     """Why this route cannot be taken although it fits, or None."""
     if not is_analytic(problem):
-        return "the policy's code is not analytic: it drops or bends a complex step"
+        return f"{problem.code} is not analytic: it drops or bends a complex step"
     return None
 
 
 def is_analytic(problem) -> bool:
-    """Whether pi follows a complex step, found out along one direction against finite differences."""
+    """Whether what V is made of follows a complex step, found out along one direction against finite differences."""
     policy, theta = problem.policy, problem.theta
     probe = np.linspace(0.5, 1.0, theta.size).reshape(theta.shape)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            along = complex_step(lambda x: problem.pi_at(x), policy.step, theta, probe)
+            along = complex_step(problem.probe, policy.step, theta, probe)
         except (TypeError, ValueError, ArithmeticError, Warning):
             return False
     scale = max(1.0, float(np.abs(theta).max(initial=0.0)))
-    difference, error = central_difference(lambda h: problem.pi_at(policy.step(theta, probe, h)), scale)
-    return bool(np.all(np.abs(along - difference) <= error + problem.unit))
+    difference, error = central_difference(lambda h: problem.probe(policy.step(theta, probe, h)), scale)
+    rounding = problem.unit * max(1.0, float(np.max(np.abs(along), initial=0.0)))
+    return bool(np.all(np.abs(along - difference) <= error + rounding))
 
 
 def compute(problem, quantity: str) -> Left:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..differentiate import exact_derivative, symbolic_derivative
-from ..solution import evaluate
 from .left import Left, from_value_gradient
 
 NAME = "exact"
@@ -35,8 +34,7 @@ def compute(problem, quantity: str) -> Left:
 
 
 def _quantity(problem, theta, kind):
-    pi = problem.policy.probabilities(theta)
-    return pi if kind == "pi" else evaluate(problem.mdp, pi).V
+    return problem.pi_at(theta) if kind == "pi" else problem.V_at(theta)
 
 
 def _dual(problem, kind):

@@ -26,4 +26,4 @@ class Left:
 
 def from_value_gradient(problem, quantity: str, grad_V: np.ndarray):
     """"grad J" from "grad V": J = rho . V, and rho does not depend on theta."""
-    return grad_V if quantity == "grad V" else problem.solution.mdp.rho @ grad_V
+    return grad_V if quantity == "grad V" else problem.rho @ grad_V

@@ -37,10 +37,10 @@ def reason_against(problem, quantity: str) -> str | None:
 def compute(problem, quantity: str) -> Left:
     """The sum of the series, with the bound on its tail."""
     P_pi, r = chain(problem)
-    alive = np.flatnonzero(~problem.mdp.terminal) if problem.gamma == 1 else np.arange(len(r))
+    alive = np.flatnonzero(~problem.terminal) if problem.gamma == 1 else np.arange(len(r))
     inner = P_pi[alive][:, alive]
     if quantity == "d":
-        total, beta, n = _summed(problem, inner, problem.solution.mdp.rho[alive], transpose=True)
+        total, beta, n = _summed(problem, inner, problem.rho[alive], transpose=True)
         size, out = abs(total).sum(), problem.arithmetic.zeros(len(r))
     else:
         total, beta, n = _summed(problem, inner, r[alive], transpose=False)
@@ -55,6 +55,8 @@ def compute(problem, quantity: str) -> Left:
 
 def chain(problem):
     """(P_pi, r_pi) summed straight from the arrays of the model."""
+    if problem.kind != "finite":
+        return problem.chain()
     mdp, pi = problem.solution.mdp, problem.pi
     A = mdp.n_actions
     if scipy.sparse.issparse(mdp.P):
