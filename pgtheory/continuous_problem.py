@@ -62,6 +62,11 @@ class ContinuousProblem(AnyProblem):
         """(S,) bool."""
         return self.solution.terminal
 
+    @property
+    def actions_in_words(self) -> dict:
+        """What a report says of the actions."""
+        return {"action_dim": self.mdp.action_dim}
+
     def V_at(self, theta):
         """(..., S): the value at a stack of parameters."""
         return self._stacked(lambda one: self._solved(one).V, theta)
@@ -216,6 +221,11 @@ class DensityProblem(ContinuousProblem):
         """(mdp, pi): the chain under the density as an MDP of one action."""
         P, r = np.array(self.solution.P_pi), np.array(self.solution.r_pi)
         return MDP(P[:, None], r[:, None], self.mdp.gamma, self.mdp.rho, normalize=True), np.ones((len(r), 1))
+
+    @property
+    def actions_in_words(self) -> dict:
+        """What a report says of the actions."""
+        return {"action_dim": self.mdp.action_dim, "nodes": self.solution.nodes, "quadrature_error": self.quadrature_error}
 
     def pi_at(self, theta):
         """(..., S, N): densities at a stack of parameters, at the same actions."""

@@ -170,6 +170,11 @@ class Problem(AnyProblem):
         return self.mdp.terminal
 
     @property
+    def actions_in_words(self) -> dict:
+        """What a report says of the actions."""
+        return {"n_actions": self.mdp.n_actions}
+
+    @property
     def walk(self):
         """(mdp, pi)."""
         return self.mdp, self.pi

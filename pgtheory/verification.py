@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .checks.catalogue import Theorem
+from .checks.catalogue import Theorem, require_kind
 from .checks.catalogue import theorems as catalogue
 from .checks.judge import judge, judge_given, judge_user
 from .checks.statistical import DEFAULT_SAMPLES, judge_statistically, statistical_reason
 from .checks.statistical import QUANTITIES as SIMULATED
 from .claims.equation import Equation
+from .continuous_problem import problem_of
 from .errors import PGTheoryError
-from .problem import Problem
 from .report import Report
 from .routes import ROUTES
 
@@ -26,10 +26,10 @@ def verify(model, policy, theta, theorems=None, routes=None, samples=DEFAULT_SAM
 
     Parameters
     ----------
-    model : MDP
-    policy : Policy
+    model : MDP or ContinuousActionMDP
+    policy : Policy; on continuous actions a DeterministicPolicy or a density such as GaussianPolicy
     theta : policy.shape
-    theorems : slugs (or Theorem objects), or None for every built-in claim
+    theorems : slugs (or Theorem objects), or None for every built-in claim that is made for such a model and policy
     routes : names among "linear-algebra", "exact", "complex-step", "finite-difference", "series", "monte-carlo"; None: all
     samples : int, draws at most for a statistical check; 0 leaves simulation out
     alpha : float, probability that the whole report calls a right theorem wrong by chance; split over its statistical checks
@@ -44,7 +44,8 @@ def verify(model, policy, theta, theorems=None, routes=None, samples=DEFAULT_SAM
     Raises
     ------
     PGTheoryError
-        Unknown slugs or routes, numbers out of range; and what the model and the policy raise.
+        Unknown slugs or routes, claims made for another kind of model or policy, numbers out of range; and what the model
+        and the policy raise.
 
     Examples
     --------
@@ -57,7 +58,8 @@ def verify(model, policy, theta, theorems=None, routes=None, samples=DEFAULT_SAM
     _require_settings(samples, alpha, tolerance, routes)
     chosen = [x if isinstance(x, Theorem) else catalogue[x] for x in _listed(theorems)]
     seed = np.random.default_rng(rng)
-    problem = Problem(model, policy, theta, seed)
+    problem = problem_of(model, policy, theta, seed)
+    chosen = _made_for(problem, chosen, theorems is None)
     jobs, skipped = _plan(chosen, problem, model, policy, theta, routes, samples, tolerance)
     n_statistical = sum(job.statistical for job in jobs)
     checks = []
@@ -82,6 +84,16 @@ def _listed(theorems):
     if theorems is None:
         return catalogue.builtin
     return (theorems,) if isinstance(theorems, (str, Theorem)) else tuple(theorems)
+
+
+def _made_for(problem, chosen, all_of_them):
+    """The claims for this kind of problem; where a claim was asked for by name, it must be one."""
+    if all_of_them:
+        return [theorem for theorem in chosen if theorem.claim.mismatch(problem) is None]
+    for theorem in chosen:
+        if theorem.claim is not None:
+            require_kind(theorem.claim, problem)
+    return chosen
 
 
 def _require_settings(samples, alpha, tolerance, routes):
@@ -127,7 +139,7 @@ def _jobs_of(theorem: Theorem, equation: Equation, problem, allowed, samples, to
         return ([given] if "linear-algebra" in allowed else []), []
     jobs, reasons = [], []
     for route in ROUTES:
-        if route.NAME not in allowed or equation.quantity not in route.QUANTITIES:
+        if route.NAME not in allowed or equation.kind not in route.QUANTITIES:
             continue
         if not route.fits(problem):
             continue
@@ -137,7 +149,7 @@ def _jobs_of(theorem: Theorem, equation: Equation, problem, allowed, samples, to
                              lambda alpha, rng, route=route: judge(slug, equation, problem, route, tolerance)))
         else:
             reasons.append(f"{route.NAME}: {reason}")
-    simulable = equation.simulate and not equation.recursive and equation.quantity in SIMULATED
+    simulable = equation.simulate and not equation.recursive and equation.kind in SIMULATED
     if "monte-carlo" in allowed and samples and simulable:
         reason = statistical_reason(problem, equation)
         if reason is None:
@@ -152,7 +164,7 @@ def _context(problem, alpha, tolerance, samples, rng):
     gamma = problem.gamma
     return {
         "n_states": problem.mdp.n_states,
-        "n_actions": problem.mdp.n_actions,
+        **problem.actions_in_words,
         "gamma": gamma if isinstance(gamma, float) else str(gamma),
         "arithmetic": problem.arithmetic.name,
         "conditioning": _plain(problem.conditioning),

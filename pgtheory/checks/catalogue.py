@@ -11,8 +11,8 @@ import numpy as np
 from ..arithmetic import EXPRESSION, as_array, canonical
 from ..claims import CLAIMS
 from ..claims.equation import Claim
+from ..continuous_problem import problem_of
 from ..errors import PGTheoryError, UndefinedError
-from ..problem import Problem
 from ..routes import complex_step, exact, finite_difference, series
 from .record import Identity, Side
 
@@ -61,7 +61,7 @@ class Theorem:
             assert self.function is not None
             lhs, rhs = (np.asarray(x) for x in self.function(model, policy, theta))
         else:
-            lhs, rhs = _sides(self.claim, Problem(model, policy, theta, complete=True))
+            lhs, rhs = _sides(self.claim, problem_of(model, policy, theta, complete=True))
             if EXPRESSION in (model.arithmetic, as_array(theta)[1]):
                 lhs, rhs = EXPRESSION.convert(lhs), EXPRESSION.convert(rhs)
         lhs, rhs = canonical(lhs, rhs)
@@ -70,6 +70,7 @@ class Theorem:
 
 def _sides(claim, problem):
     """The claim's main equation, its left side by the sharpest route there is."""
+    require_kind(claim, problem)
     reason = claim.applies(problem)
     if reason is not None:
         raise UndefinedError(f"{claim.slug} does not apply: {reason}")
@@ -80,6 +81,14 @@ def _sides(claim, problem):
     value = sharpest(problem, equation.quantity).compute(problem, equation.quantity).value
     shape = value.shape[:-1] + problem.theta.shape if equation.quantity.startswith("grad") else value.shape
     return value.reshape(shape), np.asarray(equation.right(value)).reshape(shape)
+
+
+def require_kind(claim, problem) -> None:
+    """Refuse a claim that is not made for problems of this kind; :class:`PGTheoryError` says why, and what holds instead."""
+    reason = claim.mismatch(problem)
+    if reason is not None:
+        instead = ", ".join(other.slug for other in CLAIMS if other.mismatch(problem) is None)
+        raise PGTheoryError(f"{reason}: the claims for it are {instead}")
 
 
 def sharpest(problem, quantity: str):

@@ -21,7 +21,7 @@ def judge(slug: str, equation: Equation, problem, route, tolerance: float) -> Ch
     lhs, rhs = canonical(np.asarray(left.value), np.asarray(equation.right(left.value)))
     if problem.exact and left.error == 0:
         return _equal(slug, equation, route.NAME, lhs, rhs)
-    bound = left.error if problem.exact else left.error * (1 + equation.recursive) + problem.unit * equation.scale
+    bound = left.error if problem.exact else left.error * (1 + equation.recursive) + equation.rounding(problem)
     return _within(slug, equation, route.NAME, lhs, rhs, bound, tolerance, left.note, _curve(left, rhs))
 
 
@@ -30,7 +30,7 @@ def judge_given(slug: str, equation: Equation, problem, tolerance: float) -> Che
     lhs, rhs = canonical(np.asarray(equation.lhs), np.asarray(equation.rhs))
     if problem.exact:
         return _equal(slug, equation, "linear-algebra", lhs, rhs)
-    return _within(slug, equation, "linear-algebra", lhs, rhs, problem.unit * equation.scale, tolerance, "rounding")
+    return _within(slug, equation, "linear-algebra", lhs, rhs, equation.rounding(problem), tolerance, "rounding")
 
 
 def judge_user(theorem, problem, model, policy, theta, tolerance: float) -> Check:

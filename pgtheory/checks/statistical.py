@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import PGTheoryError, UndefinedError
+from ..routes.deterministic_monte_carlo import DeterministicSampler
 from ..routes.monte_carlo import GradientSampler, StateSampler, testable_directions
 from .record import Check
 from .sequential import sequential_test
@@ -54,8 +55,15 @@ def _sampler(problem, quantity):
             problem.memory[key] = StateSampler(problem, AT_MOST)
         else:
             directions = testable_directions(problem, AT_MOST) if problem.complete else problem.directions
-            problem.memory[key] = GradientSampler(problem, directions=directions)
+            problem.memory[key] = _gradient_sampler(problem)(problem, directions=directions)
     return problem.memory[key]
+
+
+def _gradient_sampler(problem):
+    """The sampler of the gradient for this kind of problem."""
+    if problem.kind == "density":
+        raise UndefinedError("the score of a density is not bounded, so no box holds the simulated gradient")
+    return DeterministicSampler if problem.kind == "deterministic" else GradientSampler
 
 
 def _target(problem, equation, sampler):

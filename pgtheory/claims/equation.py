@@ -6,29 +6,43 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..slope import Slope
+
 
 @dataclass(frozen=True)
 class Equation:
     """One equation of a claim on one problem.
 
     part : what is compared, in words
-    quantity : what the left side is ("V", "Q", "d", "grad J", "grad V", "grad pi"), for a route to compute; or "given"
+    quantity : what the left side is ("V", "Q", "d", "grad J", "grad V", "grad pi", or a :class:`pgtheory.slope.Slope`), for a
+        route to compute; or "given"
     rhs : the right side, an array; or a function of the left side, where the claim is an equation for it (a recursion)
     scale : size of the terms before they cancel, in the units of the sides; rounding is relative to it
     lhs : the left side, where ``quantity`` is "given"
     simulate : False where another equation of the claim, with the same sides, is the one to put to simulation
+    unit : relative rounding error of the right side; None takes the problem's, that of one solve
     """
 
     part: str
-    quantity: str
+    quantity: str | Slope
     rhs: Any
     scale: float
     lhs: Any = None
     simulate: bool = True
+    unit: float | None = None
 
     @property
     def recursive(self) -> bool:
         return callable(self.rhs)
+
+    @property
+    def kind(self) -> str:
+        """The quantity as routes list it among those that they compute."""
+        return "slope" if isinstance(self.quantity, Slope) else self.quantity
+
+    def rounding(self, problem) -> float:
+        """Bound of the rounding error of the right side, in the units of the sides."""
+        return (problem.unit if self.unit is None else self.unit) * self.scale
 
     def right(self, lhs):
         """The right side, given the left."""
@@ -63,8 +77,7 @@ class Claim:
         """Why the claim is not made for problems of this kind, or None."""
         if problem.kind in self.kinds:
             return None
-        need = next(NEEDS[kind] for kind in self.kinds)
-        return f"the claim {self.slug!r} {need}; here is {problem.policy!r} on {problem.mdp!r}, {HAS[problem.kind]}"
+        return f"the claim {self.slug!r} {NEEDS[self.kinds[0]]}; here is {problem.policy!r} on {problem.mdp!r}, {HAS[problem.kind]}"
 
 
 NEEDS = {

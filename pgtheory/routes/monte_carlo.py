@@ -170,7 +170,7 @@ class StateSampler:
 
     def __init__(self, problem, at_most=64, rng=0):
         self.gamma = _discount(problem)
-        self.chain = ChainSampler(problem.mdp, problem.pi)
+        self.chain = ChainSampler(*problem.walk)
         S = problem.mdp.n_states
         halves = np.eye(S) if at_most >= S else np.random.default_rng(rng).integers(0, 2, size=(S, at_most)).astype(float)
         self.members = halves

@@ -1,0 +1,45 @@
+r"""Baselines: any function of the state and the time may be subtracted from the return without moving the mean."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..estimators import Baseline
+from .episodes import episodes_of, reason_against
+from .equation import Claim, Equation
+
+
+def equations(problem) -> list[Equation]:
+    """The gradient with the value V_t taken from the whole return and from reward-to-go, and with numbers without meaning."""
+    episodes = episodes_of(problem)
+    T, V, b = episodes.horizon, episodes.solution.V, arbitrary(episodes)
+    size = episodes.return_size if problem.arithmetic.symbolic else max(episodes.return_size, float(max(abs(b).flat)))
+    return [Equation(f"{what}, T = {T}", episodes.grad_J, episodes.mean(estimator), 2 * episodes.gradient_size(size),
+                     unit=episodes.unit)
+            for what, estimator in (("R(tau) - gamma^t V_t(s_t)", Baseline(V, full_return=True)),
+                                    ("G_t - V_t(s_t)", Baseline(V)), ("G_t - b_t(s_t), b arbitrary", Baseline(b)))]
+
+
+def arbitrary(episodes):
+    """(T+1, S) numbers from 1 to 7 in no order, times the largest reward: a baseline that knows nothing of the problem."""
+    T, problem = episodes.horizon, episodes.problem
+    t, s = np.indices((T + 1, problem.mdp.n_states))
+    b = problem.arithmetic.convert((3 * s + 5 * t * t + 2 * s * t) % 7 + 1)
+    return b if problem.arithmetic.symbolic else b * max(abs(episodes.batch.rewards).flat)
+
+
+CLAIM = Claim(
+    slug="baseline",
+    title="Baselines keep the mean",
+    statement=r"\nabla J(\theta) = \mathbb{E}_{\tau}\left[ \sum_{t=0}^{T-1} \nabla \log \pi_\theta(a_t|s_t) "
+              r"\left( R(\tau) - \gamma^t b_t(s_t) \right) \right] = "
+              r"\mathbb{E}_{\tau}\left[ \sum_{t=0}^{T-1} \gamma^t\, \nabla \log \pi_\theta(a_t|s_t) "
+              r"\left( \sum_{k=t}^{T-1} \gamma^{k-t} r_k - b_t(s_t) \right) \right]",
+    hypotheses=("finite horizon T, at which nothing is bootstrapped", "b_t depends on s_t and t, not on the action",
+                "the policy is differentiable in theta, and pi(a|s) > 0",
+                "the probabilities sum to 1 for all theta nearby; otherwise along directions that keep their sum"),
+    source="Williams 1992; Sutton & Barto 2018, section 13.4",
+    equations=equations,
+    applies=lambda problem: reason_against(problem, simplex=True),
+    main=1,
+)

@@ -1,0 +1,84 @@
+r"""The surrogate loss, whose gradient is minus an estimator, and whose value means nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..estimators import Reinforce, surrogate_loss
+from .episodes import episodes_of, reason_against
+from .equation import Claim, Equation
+
+
+def equations(problem) -> list[Equation]:
+    """The gradient of the loss of some of the trajectories, against minus their estimates; of all of them, against minus
+    grad J_T by the backward and the forward pass.
+
+    A logarithm of Fractions is none: there the loss holds pi/pi_0 in place of log pi, pi_0 the policy that drew the
+    trajectories. At pi = pi_0 both have one gradient.
+    """
+    episodes = episodes_of(problem)
+    policy, theta, T = problem.policy, problem.theta, episodes.horizon
+    half = _every_other(episodes.batch)
+    estimate = half.mean(Reinforce()(half, policy, theta, problem.gamma))
+    common = {"scale": episodes.gradient_size(), "unit": episodes.unit}
+    found = [Equation(f"every other trajectory: minus its estimates, T = {T}", _slope(episodes, half, "half"),
+                      -problem.along(np.asarray(estimate)), **common)]
+    if policy.normalised:
+        gradient = problem.along(policy.pullback(theta, episodes.solution.gradient_weights))
+        found.append(Equation(f"all trajectories: minus grad J, T = {T}", _slope(episodes, episodes.batch, "all"),
+                              -gradient, **common))
+    return found
+
+
+def _every_other(batch):
+    """Half of the trajectories, with the probabilities they have."""
+    rows = np.arange(0, len(batch), 2)
+    return replace(batch.take(rows), probability=batch.probability[rows])
+
+
+def _slope(episodes, batch, which):
+    problem = episodes.problem
+    if problem.exact:
+        return episodes.slope(f"grad of the surrogate, {which}", lambda theta: ratio_loss(problem, batch, theta))
+    size = episodes.horizon * episodes.return_size * float(np.abs(np.log(problem.pi)).max())
+    return episodes.slope(f"grad of the surrogate, {which}", lambda theta: _at_each(problem, batch, theta), size,
+                          episodes.gradient_size())
+
+
+def _at_each(problem, batch, theta):
+    """The loss at a stack of parameters, one call or one at a time."""
+    if problem.policy.vectorized or theta.ndim == problem.theta.ndim:
+        return surrogate_loss(batch, problem.policy, theta, problem.gamma)
+    return np.array([surrogate_loss(batch, problem.policy, one, problem.gamma) for one in theta])
+
+
+def ratio_loss(problem, batch, theta):
+    r"""The scalar :math:`-E[\sum_t R(\tau)\, \pi_\theta(a_t|s_t) / \pi_0(a_t|s_t)]`."""
+    weights = Reinforce().weights(batch, problem.pi, problem.gamma)
+    s, a = batch.states[:, :-1], batch.actions
+    ratios = np.where(batch.valid, problem.pi_at(theta)[s, a] / problem.pi[s, a], 0)
+    return -((weights * ratios).sum(axis=1) * batch.probability).sum()
+
+
+def applies(problem) -> str | None:
+    """Not in symbols: the loss holds its weights fixed, and a symbol in them is the parameter itself."""
+    if problem.arithmetic.symbolic:
+        return "the loss holds its weights fixed, and in symbols they cannot be told from the parameters"
+    return reason_against(problem, simplex=False)
+
+
+CLAIM = Claim(
+    slug="surrogate-loss",
+    title="Surrogate loss",
+    statement=r"L(\theta) = -\frac{1}{N} \sum_{n=1}^{N} \sum_{t=0}^{T-1} \log \pi_\theta(a_t^n|s_t^n)\, R(\tau^n), \qquad "
+              r"\nabla L(\theta) = -\frac{1}{N} \sum_{n=1}^{N} \sum_{t=0}^{T-1} "
+              r"\nabla \log \pi_\theta(a_t^n|s_t^n)\, R(\tau^n)",
+    hypotheses=("finite horizon T", "the weights R(tau) are held fixed while theta moves",
+                "the policy is differentiable in theta, and pi(a|s) > 0",
+                "its mean is minus grad J where the probabilities sum to 1 for all theta nearby"),
+    source="Schulman, Heess, Weber & Abbeel 2015",
+    equations=equations,
+    applies=applies,
+)
