@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from .continuous import ContinuousActionMDP
+from .deterministic_policies import DeterministicPolicy
 from .errors import PGTheoryError
 from .files import require_writable, write_whole
 from .mdp import MDP
@@ -24,7 +26,8 @@ from .report.words import WIDTH, established
 from .verification import verify
 
 BUILT_IN = (("short-corridor", False), ("start-matters", False), ("dadashi-2a", False), ("student-mdp", True),
-            ("two-rooms", True), ("gridworld-5x5", False))   # name, exact
+            ("two-rooms", True), ("gridworld-5x5", False), ("thermostat", False), ("noisy-target", False),
+            ("random-continuous", False))   # name, exact
 GYM = "gym:"
 GYM_GAMMA = Fraction(99, 100)
 RULE = "=" * WIDTH
@@ -39,12 +42,16 @@ def run(model: str | None, *, slugs, gamma, seed, samples, strict, format, outpu
     if output is not None:
         require_writable(output)
     problems = [(name, load(name, gamma, exact)) for name, exact in (BUILT_IN if model is None else [(model, False)])]
-    settings: dict[str, Any] = {"theorems": slugs, "rng": seed} | ({} if samples is None else {"samples": samples})
+    if model is None and slugs:
+        problems = [(name, loaded) for name, loaded in problems if _made_for(loaded, slugs)]
+    settings: dict[str, Any] = {"rng": seed} | ({} if samples is None else {"samples": samples})
     show = format == "text" and output is None
     reports: list[Report] = []
     try:
-        for name, mdp in problems:
-            reports.append(_verified(name, mdp, settings, f"[{len(reports) + 1}/{len(problems)}] {name}"))
+        for name, loaded in problems:
+            chosen = _made_for(loaded, slugs) if model is None and slugs else slugs
+            reports.append(_verified(name, loaded, settings | {"theorems": chosen},
+                                     f"[{len(reports) + 1}/{len(problems)}] {name}"))
             if show:
                 _show(as_text(reports[-1]), first=len(reports) == 1)
     except KeyboardInterrupt:
@@ -56,7 +63,16 @@ def run(model: str | None, *, slugs, gamma, seed, samples, strict, format, outpu
     return _code(reports, unfinished, strict, output)
 
 
-def load(name: str, gamma=None, exact: bool = False) -> MDP:
+def _made_for(model, slugs) -> list[str]:
+    """The claims among these that are made for a model of this kind; a user's own are taken to be for finite actions."""
+    from .checks.catalogue import theorems
+
+    kind = "deterministic" if isinstance(model, ContinuousActionMDP) else "finite"
+    claims = {slug: theorems[slug].claim for slug in slugs}
+    return [slug for slug, claim in claims.items() if kind in (claim.kinds if claim else ("finite",))]
+
+
+def load(name: str, gamma=None, exact: bool = False) -> MDP | ContinuousActionMDP:
     """The model of this name: built in, gym:ENV_ID, or a file; its discount replaced by ``gamma`` (a Fraction), if given.
 
     Raises :class:`PGTheoryError` where there is none, with the names that come close.
@@ -74,6 +90,8 @@ def load(name: str, gamma=None, exact: bool = False) -> MDP:
     is_file = os.sep in name or Path(name).suffix.lower() in (".json", ".npz")
     if not is_file and name not in models.names():
         raise _unknown(name, models.names())
+    if not is_file and models.info(name).continuous:
+        return models.load(name, **({} if gamma is None else {"gamma": float(gamma)}))
     mdp = MDP.load(name) if is_file else models.load(name, exact=exact)
     if gamma is None:
         return mdp
@@ -86,14 +104,18 @@ def _unknown(name, names) -> PGTheoryError:
     return PGTheoryError(f"no model {name!r}: {hint} 'pgtheory models' lists what is built in")
 
 
-def parameters(mdp: MDP, seed: int):
-    """(policy, theta): a softmax with standard normal logits, or with weights 1 to 5 where the model is exact.
+def parameters(mdp: MDP | ContinuousActionMDP, seed: int):
+    """(policy, theta): a softmax with standard normal logits, or with weights 1 to 5 where the model is exact; on continuous
+    actions one action a state, standard normal.
 
     >>> from pgtheory.campaign import load, parameters
     >>> parameters(load("start-matters", exact=True), seed=0)[0]
     SoftmaxPolicy(2, 2, weights=True)
     """
-    rng, shape = np.random.default_rng([seed, 1]), (mdp.n_states, mdp.n_actions)
+    rng = np.random.default_rng([seed, 1])
+    if isinstance(mdp, ContinuousActionMDP):
+        return DeterministicPolicy(np.eye(mdp.n_states)), rng.standard_normal((mdp.n_states, mdp.action_dim))
+    shape = mdp.n_states, mdp.n_actions
     if not mdp.arithmetic.exact:
         return SoftmaxPolicy(*shape), rng.standard_normal(shape)
     return SoftmaxPolicy(*shape, weights=True), [[Fraction(int(w)) for w in row] for row in rng.integers(1, 6, shape)]

@@ -137,7 +137,7 @@ def verify(
     """Check both sides of every claim on a model.
 
     Every left side comes by routes that do not know the claim. The policy is a softmax with random parameters of the
-    seed, rational ones where the model is exact.
+    seed, rational ones where the model is exact; on continuous actions it takes one random action a state.
     """
     from .campaign import run
 

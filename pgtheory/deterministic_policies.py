@@ -94,9 +94,8 @@ class DeterministicPolicy:
         theta = self.check_theta(theta)
         if self._own:
             return self._differentiated(theta)[0]
-        k = theta.shape[-1]
-        unit = np.eye(k, dtype=int if self.features.dtype == object else float)
-        return self.features[:, None, :, None] * unit[:, None, :]
+        features = join(as_array(self.features)[1], as_array(theta)[1]).convert(self.features)
+        return features[:, None, :, None] * np.eye(theta.shape[-1], dtype=int)[:, None, :]
 
     def differentiated_by(self, theta) -> str:
         """How :meth:`jacobian` gets its numbers: "formula", "complex step" or "finite differences"."""

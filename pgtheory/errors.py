@@ -63,6 +63,18 @@ value does not exist; use gamma < 1, or a policy under which every state termina
     """
 
 
+class EstimatorError(PGTheoryError):
+    """A user's function that cannot be judged: it raised, returned another shape or NaN, or gives two answers to one question.
+
+    >>> import pgtheory as pg
+    >>> pg.check_estimator(lambda batch, policy, theta, gamma: None)
+    Traceback (most recent call last):
+        ...
+    pgtheory.errors.EstimatorError: your function returned None: return one estimate per trajectory, (N,) + theta's shape \
+(4, 2) (is the return statement missing?)
+    """
+
+
 class MissingExtraError(PGTheoryError, ImportError):
     """An optional package is needed and not installed; the message names the extra that brings it.
 

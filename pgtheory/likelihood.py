@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse
 
 from .arithmetic import as_array
 from .errors import NotExactError
@@ -45,12 +46,25 @@ def log_probability(batch, pi) -> LogProbability:
     """
     if batch.arithmetic.exact or as_array(pi, "pi")[1].exact:
         raise NotExactError("the logarithm of an exact probability is not rational: use batch.probability, or floats")
-    pi, mdp = np.asarray(pi), batch.mdp
-    s, a, t = batch.states[:, :-1], batch.actions, batch.states[:, 1:]
-    P = np.asarray(mdp.kernel.rows[(s * mdp.n_actions + a).reshape(-1), t.reshape(-1)]).reshape(s.shape)
+    pi = np.asarray(pi)
+    taken = np.where(batch.valid, pi[batch.states[:, :-1], batch.actions], 1)
     with np.errstate(divide="ignore"):
-        start = np.log(mdp.rho[s[:, 0]])
-        return LogProbability(start, np.where(batch.valid, np.log(P), 0), np.where(batch.valid, np.log(pi[s, a]), 0))
+        return LogProbability(np.log(batch.mdp.rho[batch.states[:, 0]]), np.log(dynamics(batch)), np.log(taken))
+
+
+def dynamics(batch):
+    """(N, T): P(s_{t+1} | s_t, a_t), probabilities in the arithmetic of the batch; 1 after the end.
+
+    >>> import pgtheory as pg
+    >>> mdp = pg.MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [2.0, 0.0], 0.5, 0)
+    >>> dynamics(pg.enumerate_trajectories(mdp, [[1.0], [1.0]], horizon=2)).tolist()
+    [[0.5, 0.5], [0.5, 0.5], [0.5, 1.0]]
+    """
+    P, s, a, t = batch.mdp.P, batch.states[:, :-1], batch.actions, batch.states[:, 1:]
+    if scipy.sparse.issparse(P):
+        rows = (s * batch.mdp.n_actions + a).reshape(-1)
+        return np.where(batch.valid, np.asarray(P[rows, t.reshape(-1)]).reshape(s.shape), 1)
+    return np.where(batch.valid, P[s, a, t], 1)
 
 
 def trajectory_score(batch, policy, theta):

@@ -16,8 +16,8 @@ def list_models(as_json: bool = False) -> int:
     """Print name, S, A, gamma, title and source of every built-in model; returns the exit code 0.
 
     >>> list_models()   # doctest: +ELLIPSIS
-    name             S  A  gamma
-    bandit           2  2      1
+    name                S           A  gamma
+    bandit              2           2      1
     ...
     """
     from . import models
@@ -25,7 +25,8 @@ def list_models(as_json: bool = False) -> int:
     entries = []
     for name in models.names():
         mdp, info = models.load(name), models.info(name)
-        entries.append({"name": name, "n_states": mdp.n_states, "n_actions": mdp.n_actions, "gamma": mdp.gamma,
+        actions = "continuous" if info.continuous else mdp.n_actions
+        entries.append({"name": name, "n_states": mdp.n_states, "n_actions": actions, "gamma": mdp.gamma,
                         "title": info.title, "source": info.source})
     _print(entries, _models, as_json)
     return 0

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from .arithmetic import EPS, EXPRESSION, INTEGER, as_array, rational_field
+from .arithmetic import EPS, EXPRESSION, INTEGER, as_array, factored, join, rational_field
+from .horizon import evaluate_horizon
 from .policies import one_theta
 from .solution import evaluate, solve
 
 SWEEP_FLOPS = 4e9        # complex steps along every coordinate cost about 8/3 n S^3; beyond this, random directions
 N_DIRECTIONS = 16        # random directions then: a wrong gradient is orthogonal to all of them with probability 0
+LARGE_STATES = 20_000    # from here on every direction costs seconds, and a quarter of them must do
 
 
 class AnyProblem:
@@ -74,7 +76,8 @@ class AnyProblem:
         if self.complete:
             n = self.theta.size
             return np.eye(n, dtype=int if self.exact else float).reshape((n,) + shape)
-        return self._rng.standard_normal((N_DIRECTIONS,) + shape) / np.sqrt(self.theta.size)
+        n = N_DIRECTIONS if self.mdp.n_states < LARGE_STATES else N_DIRECTIONS // 4
+        return self._rng.standard_normal((n,) + shape) / np.sqrt(self.theta.size)
 
     def along(self, gradient):
         """(..., n): a gradient (..., *theta.shape) in the directions of comparison."""
@@ -192,6 +195,10 @@ class Problem(AnyProblem):
             return np.stack([evaluate(self.mdp, one).V for one in pi])
         return evaluate(self.mdp, pi).V
 
+    def J_at(self, theta, horizon: int):
+        """(...): J of the problem that ends after ``horizon`` steps, by the backward recursion, at a stack of parameters."""
+        return evaluate_horizon(self.mdp, self.pi_at(theta), horizon).J
+
     probe = pi_at   # what must follow a complex step for V to follow it
 
     @property
@@ -231,8 +238,14 @@ class Problem(AnyProblem):
 
 
 def _in_one_field(mdp, theta):
-    """(mdp, theta) over one field of rational functions, where they hold sympy expressions that allow it."""
-    if EXPRESSION not in (mdp.arithmetic, as_array(theta)[1]) or not mdp.arithmetic.exact and mdp.arithmetic != INTEGER:
+    """(mdp, theta) over one field of rational functions in factored form, where they are symbolic and allow it."""
+    kinds = (mdp.arithmetic, as_array(theta)[1])
+    if not any(kind.symbolic for kind in kinds) or not all(kind.exact or kind == INTEGER for kind in kinds):
         return mdp, theta
-    arithmetic = rational_field(mdp.P, mdp.R, mdp.gamma, mdp.rho, theta)
-    return (mdp, theta) if arithmetic is None else (mdp.rewritten(arithmetic), arithmetic.convert(theta))
+    arithmetic = join(*kinds)
+    if arithmetic == EXPRESSION:
+        arithmetic = rational_field(mdp.P, mdp.R, mdp.gamma, mdp.rho, theta)
+        if arithmetic is None:
+            return mdp, theta
+    arithmetic = factored(arithmetic)
+    return mdp.rewritten(arithmetic), arithmetic.convert(theta)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .campaign import RULE, load
-from .derivations import DERIVATIONS, prove
+from .continuous import ContinuousActionMDP
+from .derivations import DERIVATIONS, ON_ACTIONS, prove
 
 
 def run(slug: str | None, model: str | None, k: int) -> int:
@@ -18,10 +19,17 @@ def run(slug: str | None, model: str | None, k: int) -> int:
     """
     mdp = None if model is None else load(model, exact=True)
     held: list[bool] = []
-    for name in DERIVATIONS if slug is None else (slug,):
+    for name in _derived(mdp) if slug is None else (slug,):
         proof = prove(name, mdp, k=k)
         print(f"{RULE}\n{proof}" if held else proof, flush=True)
         held.append(proof.passed)
     if slug is None:
         print(f"{RULE}\n{'PASSED' if all(held) else 'NOT PROVED'}: {sum(held)} of {len(held)} claims hold step by step.")
     return int(not all(held))
+
+
+def _derived(model) -> list[str]:
+    """The claims with a derivation that are made for the model; all of them without one."""
+    if model is None:
+        return [*DERIVATIONS, *ON_ACTIONS]
+    return list(ON_ACTIONS if isinstance(model, ContinuousActionMDP) else DERIVATIONS)

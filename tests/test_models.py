@@ -10,6 +10,7 @@ import pgtheory as pg
 
 ANSWERS = [(name, i) for name in pg.models.names() for i in range(len(pg.models.info(name).answers))]
 COUNTEREXAMPLES = {"start-matters", "bandit", "dropped-gamma", "reward-to-go"}
+FINITE = [name for name in pg.models.names() if not pg.models.info(name).continuous]
 PUBLISHED = {"gridworld-5x5", "gridworld-4x4", "random-walk", "short-corridor", "student-mrp", "student-mdp", "dadashi-2a",
              "dadashi-2d", "exercise-3-22"}
 
@@ -44,12 +45,13 @@ def test_the_catalogue_is_complete():
 @pytest.mark.parametrize("name", pg.models.names())
 def test_every_model_says_where_it_comes_from(name):
     info = pg.models.info(name)
-    assert info.name == name and info.title and info.source and info.exact and "gamma" in info.parameters
+    assert info.name == name and info.title and info.source and "gamma" in info.parameters
+    assert info.exact is not info.continuous
     with pytest.raises(dataclasses.FrozenInstanceError):
         info.title = "another"
 
 
-@pytest.mark.parametrize("name", pg.models.names())
+@pytest.mark.parametrize("name", FINITE)
 def test_floats_are_the_nearest_to_the_fractions(name):
     exact, floating = pg.models.load(name, exact=True), pg.models.load(name)
     assert exact.arithmetic.name == "Fraction" and floating.arithmetic.name == "float64"
@@ -60,7 +62,17 @@ def test_floats_are_the_nearest_to_the_fractions(name):
     assert float(exact.gamma) == floating.gamma
 
 
-@pytest.mark.parametrize("name", pg.models.names())
+@pytest.mark.parametrize("name", sorted(set(pg.models.names()) - set(FINITE)))
+def test_models_of_continuous_actions_load_in_floats_alone(name):
+    assert pg.models.load(name, gamma=0.25).gamma == 0.25
+    assert isinstance(pg.models.load(name, n_states=4), pg.ContinuousActionMDP)
+    with pytest.raises(pg.NotExactError, match="from_sympy"):
+        pg.models.load(name, exact=True)
+    with pytest.raises(pg.InvalidMDPError, match="no parameter 'slip'"):
+        pg.models.load(name, slip=0.5)
+
+
+@pytest.mark.parametrize("name", FINITE)
 def test_every_model_takes_gamma(name):
     assert pg.models.load(name, gamma=0.25).gamma == 0.25
     assert pg.models.load(name, exact=True, gamma=Fraction(1, 4)).gamma == Fraction(1, 4)

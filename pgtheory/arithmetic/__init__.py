@@ -11,7 +11,8 @@ name                  array                    solve
 ``complex128``        complex128               the same (the complex step passes through)
 ``Fraction``          object                   sympy ``DomainMatrix`` over QQ
 ``dual``              object, ``Dual``         over QQ, with a + b e as the block [[a, 0], [b, a]]
-``field``             object, ``FracElement``  sympy ``DomainMatrix`` over the field
+``field``             object, ``FracElement``  sympy ``DomainMatrix`` over the polynomials, rows cleared of
+                      or ``Factored``          denominators
 ``expression``        object, ``sympy.Expr``   through the fraction field of its symbols
 ====================  =======================  ==========================================
 
@@ -37,7 +38,7 @@ from .kinds import (
 )
 from .products import DenseKernel, ExactKernel, SparseKernel, dot_rows, kernel
 from .solving import DenseFactorization, RefinedFactorization, factorize, plus_identity
-from .symbolic import canonical, rational_field
+from .symbolic import canonical, factored, rational_field, reduced
 
 __all__ = [
     "COMPLEX",
@@ -57,6 +58,7 @@ __all__ = [
     "as_array",
     "canonical",
     "dot_rows",
+    "factored",
     "factorize",
     "is_negative",
     "is_sparse",
@@ -65,5 +67,6 @@ __all__ = [
     "objects",
     "plus_identity",
     "rational_field",
+    "reduced",
     "require_exact_real",
 ]

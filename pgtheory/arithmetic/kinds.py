@@ -14,13 +14,14 @@ import scipy.sparse
 
 from ..errors import NotExactError, PGTheoryError
 from .dual import Dual
+from .factored import Factored
 
 EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What the entries of an array are; ``field`` is the sympy field where ``name`` is "field"."""
+    """What the entries of an array are; ``field`` is the sympy field, or a :class:`FactoredField`, where ``name`` is "field"."""
 
     name: str
     field: Any = None
@@ -99,7 +100,12 @@ def _fraction(value):
 
 
 def _is_field_element(x) -> bool:
-    return isinstance(x, _loaded("sympy.polys.fields", "FracElement") + _loaded("sympy.polys.rings", "PolyElement"))
+    return isinstance(x, _element_types())
+
+
+def _element_types() -> tuple:
+    """Types of rational functions."""
+    return (Factored, *_loaded("sympy.polys.fields", "FracElement"), *_loaded("sympy.polys.rings", "PolyElement"))
 
 
 def _in_field(x, field):
@@ -129,7 +135,7 @@ def _of_type(cls: type) -> str:
         return "float64"
     if issubclass(cls, (complex, np.complexfloating)):
         return "complex128"
-    if issubclass(cls, _loaded("sympy.polys.fields", "FracElement") + _loaded("sympy.polys.rings", "PolyElement")):
+    if issubclass(cls, _element_types()):
         return "field"
     if issubclass(cls, _loaded("sympy.core.expr", "Expr")):
         return "expression"

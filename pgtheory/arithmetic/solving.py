@@ -11,6 +11,7 @@ from scipy.linalg import lapack
 
 from ..errors import UndefinedError
 from .dual import Dual
+from .factored import Factored, FactoredField, over_common_powers, total
 from .kinds import EPS, FRACTION, Arithmetic, is_sparse, objects
 from .products import stacked
 
@@ -20,6 +21,10 @@ LARGE = 400    # states from which half a factorisation saves more than refineme
 def _singular():
     return UndefinedError("I - gamma P_pi is singular to working precision: episodes last longer than floating point can "
                           "tell from for ever; lower gamma, or state the model in Fractions")
+
+
+def _singular_exactly():
+    return UndefinedError("I - gamma P_pi is singular: the quantity does not exist for this model and policy")
 
 
 class DenseFactorization:
@@ -139,7 +144,7 @@ class SparseFactorization:
 
 
 class ExactFactorization:
-    """A square system over QQ or a fraction field. Elimination is sympy's (flint's where it is installed)."""
+    """A square system over QQ, or of sympy expressions. Elimination is sympy's (flint's where it is installed)."""
 
     def __init__(self, M, arithmetic):
         from sympy.polys.matrices import DomainMatrix
@@ -158,8 +163,7 @@ class ExactFactorization:
         try:
             return solve(self._matrix, columns, transpose).reshape(B.shape)
         except DMNonInvertibleMatrixError:
-            raise UndefinedError("I - gamma P_pi is singular: the quantity does not exist for this model and "
-                                 "policy") from None
+            raise _singular_exactly() from None
 
     def _solve_elements(self, matrix, columns, transpose):
         from sympy.polys.matrices import DomainMatrix
@@ -170,6 +174,43 @@ class ExactFactorization:
         for i, row in enumerate(solution.to_list()):
             out[i] = [self._unwrap(x) for x in row]
         return out
+
+
+class FieldFactorization:
+    r"""A square system of rational functions: rows cleared of denominators, then elimination without any fraction.
+
+    With the rows of M cleared by R = diag(c), the matrix R M is one of polynomials, and sympy's division-free adjugate and
+    determinant give M^-1 = adj(R M) R / det(R M). Source: Berkowitz, *Information Processing Letters* 18 (1984).
+    """
+
+    def __init__(self, M, arithmetic):
+        from sympy.polys.matrices import DomainMatrix
+
+        self._field = arithmetic.field if isinstance(arithmetic.field, FactoredField) else FactoredField(arithmetic.field.ring)
+        self._back = (lambda x: x) if self._field is arithmetic.field else Factored.reduced
+        cleared = [over_common_powers(map(self._field, row)) for row in M]
+        self._scales = [Factored(self._field, self._field.ring.one, powers) for powers, _ in cleared]
+        matrix = DomainMatrix([polynomials for _, polynomials in cleared], M.shape, self._field.ring.to_domain())
+        adjugate, determinant = matrix.adj_det()
+        self._determinant = self._field(determinant)
+        self._adjugate = [[self._field(x) for x in row] for row in adjugate.to_list()]
+
+    def solve(self, B, transpose=False):
+        if B.size == 0:
+            return np.empty(B.shape, dtype=object)
+        if not self._determinant:
+            raise _singular_exactly()
+        n, columns = len(self._scales), B.reshape(len(self._scales), -1)
+        out = np.empty(columns.shape, dtype=object)
+        for k in range(columns.shape[1]):
+            b = [self._field(x) for x in columns[:, k]]
+            if not transpose:
+                b = [x / scale for x, scale in zip(b, self._scales, strict=True)]
+            for i in range(n):
+                row = [r[i] for r in self._adjugate] if transpose else self._adjugate[i]
+                x = total(self._field, [a * y for a, y in zip(row, b, strict=True)]) / self._determinant
+                out[i, k] = self._back(x / self._scales[i] if transpose else x)
+        return out.reshape(B.shape)
 
 
 class DualFactorization:
@@ -203,8 +244,6 @@ def _domain(arithmetic, M):
 
     if arithmetic.name == "Fraction":
         return (QQ, lambda x: QQ(x.numerator, x.denominator), lambda x: Fraction(int(x.numerator), int(x.denominator)))
-    if arithmetic.name == "field":
-        return arithmetic.field.to_domain(), lambda x: x, lambda x: x
     return EXRAW, lambda x: x, lambda x: x
 
 
@@ -228,12 +267,16 @@ def factorize(M, arithmetic: Arithmetic):
     if is_sparse(M):
         return SparseFactorization(M)
     if arithmetic.exact:
-        if M.ndim > 2:
-            return _ExactBatch(M, arithmetic)
-        return DualFactorization(M) if arithmetic.name == "dual" else ExactFactorization(M, arithmetic)
+        return _ExactBatch(M, arithmetic) if M.ndim > 2 else _exactly(M, arithmetic)
     if M.ndim > 2:
         return BatchFactorization(M)
     return RefinedFactorization(M) if M.dtype == float and len(M) >= LARGE else DenseFactorization(M)
+
+
+def _exactly(M, arithmetic):
+    if arithmetic.name == "dual":
+        return DualFactorization(M)
+    return (FieldFactorization if arithmetic.name == "field" else ExactFactorization)(M, arithmetic)
 
 
 class _ExactBatch:
@@ -241,7 +284,7 @@ class _ExactBatch:
 
     def __init__(self, M, arithmetic):
         self._shape = M.shape[:-2]
-        self._each = [ExactFactorization(one, arithmetic) for one in M.reshape((math.prod(self._shape),) + M.shape[-2:])]
+        self._each = [_exactly(one, arithmetic) for one in M.reshape((math.prod(self._shape),) + M.shape[-2:])]
 
     def solve(self, B, transpose=False):
         flat = np.broadcast_to(B, self._shape + B.shape[-1:]).reshape(len(self._each), B.shape[-1])

@@ -1,9 +1,10 @@
-"""Expressions as rational functions, so that equal ones compare equal."""
+"""Expressions as rational functions, so that equal ones compare equal; and rational functions in factored form."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from .factored import Factored, FactoredField
 from .kinds import EXPRESSION, Arithmetic, as_array, in_sympy, objects
 
 
@@ -25,6 +26,21 @@ def rational_field(*arrays):
         return None
     field = sfield(entries)[0]
     return Arithmetic("field", field) if all(symbol.is_Symbol for symbol in field.symbols) else None
+
+
+def factored(arithmetic: Arithmetic) -> Arithmetic:
+    """The same rational functions, kept as products of powers; other arithmetics as they are."""
+    if arithmetic.name != "field" or isinstance(arithmetic.field, FactoredField):
+        return arithmetic
+    return Arithmetic("field", FactoredField(arithmetic.field.ring))
+
+
+def reduced(array):
+    """The array with its factored elements as those of the sympy fraction field, in lowest terms; others unchanged."""
+    array = np.asarray(array)
+    if array.dtype != object or not any(isinstance(x, Factored) for x in array.flat):
+        return array
+    return objects([x.reduced() if isinstance(x, Factored) else x for x in array.flat], array.shape)
 
 
 def canonical(*arrays):

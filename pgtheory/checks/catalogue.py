@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arithmetic import EXPRESSION, as_array, canonical
+from ..arithmetic import EXPRESSION, as_array, canonical, reduced
 from ..claims import CLAIMS
 from ..claims.equation import Claim
 from ..continuous_problem import problem_of
@@ -61,7 +61,7 @@ class Theorem:
             assert self.function is not None
             lhs, rhs = (np.asarray(x) for x in self.function(model, policy, theta))
         else:
-            lhs, rhs = _sides(self.claim, problem_of(model, policy, theta, complete=True))
+            lhs, rhs = map(reduced, _sides(self.claim, problem_of(model, policy, theta, complete=True)))
             if EXPRESSION in (model.arithmetic, as_array(theta)[1]):
                 lhs, rhs = EXPRESSION.convert(lhs), EXPRESSION.convert(rhs)
         lhs, rhs = canonical(lhs, rhs)
@@ -78,8 +78,8 @@ def _sides(claim, problem):
     equation = equations[min(claim.main, len(equations) - 1)]
     if equation.quantity == "given":
         return np.asarray(equation.lhs), np.asarray(equation.rhs)
-    value = sharpest(problem, equation.quantity).compute(problem, equation.quantity).value
-    shape = value.shape[:-1] + problem.theta.shape if equation.quantity.startswith("grad") else value.shape
+    value = sharpest(problem, equation).compute(problem, equation.quantity).value
+    shape = value.shape if equation.kind in ("V", "Q", "d") else value.shape[:-1] + problem.theta.shape
     return value.reshape(shape), np.asarray(equation.right(value)).reshape(shape)
 
 
@@ -91,12 +91,13 @@ def require_kind(claim, problem) -> None:
         raise PGTheoryError(f"{reason}: the claims for it are {instead}")
 
 
-def sharpest(problem, quantity: str):
-    """The most accurate route that can be taken."""
+def sharpest(problem, equation):
+    """The most accurate route to the equation's left side that can be taken."""
     for route in (exact, complex_step, finite_difference, series):
-        if quantity in route.QUANTITIES and route.fits(problem) and route.reason_against(problem, quantity) is None:
+        fits = equation.kind in route.QUANTITIES and route.fits(problem)
+        if fits and route.reason_against(problem, equation.quantity) is None:
             return route
-    raise UndefinedError(f"no route computes {quantity} here")
+    raise UndefinedError(f"no route computes {equation.quantity} here")
 
 
 class Catalogue(Mapping):

@@ -59,5 +59,5 @@ CLAIM = Claim(
                 "the probabilities sum to 1 for all theta nearby; otherwise along directions that keep their sum"),
     source="Achiam 2018, Spinning Up in Deep RL, part 3 of the introduction; Williams 1992",
     equations=equations,
-    applies=lambda problem: reason_against(problem, simplex=True),
+    applies=lambda problem: reason_against(problem, simplex=True, rewards=False),
 )

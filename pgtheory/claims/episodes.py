@@ -8,20 +8,23 @@ import numpy as np
 
 from ..arithmetic import EPS, EXPRESSION
 from ..enumeration import count_trajectories, enumerate_trajectories
+from ..errors import UndefinedError
 from ..horizon import powers
 from ..likelihood import dynamics
 from ..slope import Slope
 from ..solution import solve
 
 LONGEST, LONGEST_SYMBOLIC = 6, 2                            # steps
-ENTRIES = {"float64": 500_000, "Fraction": 10_000}          # trajectories times entries of theta
+ENTRIES = {"float64": 500_000, "Fraction": 1_500}           # trajectories times entries of theta
 ENTRIES_SYMBOLIC = 256
-TRAJECTORIES = {"float64": 20_000, "Fraction": 2_000}
+TRAJECTORIES = {"float64": 20_000, "Fraction": 300}
 LEAST_PROBABILITY = 1e-100                                  # of an action; the score of a smaller one may overflow
 
 
-def episodes_of(problem) -> Episodes | None:
-    """The problem cut off after T steps, T at most 6 and as large as enumeration stays small; None where T = 1 is too long.
+def episodes_of(problem) -> Episodes:
+    """The problem that ends after T steps, T at most 6 and as large as enumeration stays small.
+
+    Raises :class:`UndefinedError` where even T = 1 has too many trajectories.
 
     >>> import numpy as np, pgtheory as pg
     >>> from pgtheory.problem import Problem
@@ -32,12 +35,18 @@ def episodes_of(problem) -> Episodes | None:
     """
     if "episodes" not in problem.memory:
         horizon = _horizon(problem)
-        problem.memory["episodes"] = Episodes(problem, horizon) if horizon else None
+        if not horizon:
+            raise UndefinedError(f"even one step has more than {_limit(problem)} trajectories: too many to enumerate for a "
+                                 "policy of this size")
+        problem.memory["episodes"] = Episodes(problem, horizon)
     return problem.memory["episodes"]
 
 
-def reason_against(problem, *, simplex: bool) -> str | None:
-    """Why no claim about trajectories can be checked here, or None; ``simplex`` where the rows of pi must keep their sum."""
+def reason_against(problem, *, simplex: bool, rewards: bool = True) -> str | None:
+    """Why a claim about trajectories cannot be checked here, or None.
+
+    simplex : whether the rows of pi must keep their sum; rewards : whether it is about returns, of which some must not be 0
+    """
     if problem.arithmetic == EXPRESSION:
         return "sympy expressions that are not rational cannot be told from 0, and so trajectories cannot be enumerated"
     if simplex and not problem.policy.normalised:
@@ -47,8 +56,12 @@ def reason_against(problem, *, simplex: bool) -> str | None:
         return "some pi(a|s) is 0, where the logarithm has no derivative"
     if not problem.exact and problem.pi.min() < LEAST_PROBABILITY:
         return f"some pi(a|s) is below {LEAST_PROBABILITY:.0e}, where the score may overflow"
-    if episodes_of(problem) is None:
-        return f"even one step has more than {_limit(problem)} trajectories: too many to enumerate for a policy of this size"
+    try:
+        episodes = episodes_of(problem)
+    except UndefinedError as error:
+        return str(error)
+    if rewards and np.all(episodes.batch.rewards == 0):
+        return f"no reward can be earned in the T = {episodes.horizon} steps that are enumerated"
     return None
 
 

@@ -2,6 +2,8 @@ r"""The one-step recursion of the gradient: what differentiating the Bellman equ
 
 from __future__ import annotations
 
+import numpy as np
+
 from .equation import Claim, Equation
 
 
@@ -11,7 +13,17 @@ def local_gradient(problem):
     With a deterministic policy it is :math:`\nabla\mu(s) \nabla_a Q(s,a)` at a = mu(s): the weights are the slope of Q in
     what the policy hands out.
     """
-    return problem.along(problem.policy.state_pullback(problem.theta, problem.weights))
+    if "source" not in problem.memory:
+        problem.memory["source"] = _source(problem)
+    return problem.memory["source"]
+
+
+def _source(problem):
+    policy, theta, weights = problem.policy, problem.theta, problem.weights
+    if getattr(policy, "tabular", False) and not problem.complete:
+        rows = policy.pullback(theta, weights)   # row s of theta moves pi in state s alone: no (S, S, A) array is needed
+        return np.einsum("sa,nsa->sn", rows, problem.directions)
+    return problem.along(policy.state_pullback(theta, weights))
 
 
 def equations(problem) -> list[Equation]:

@@ -27,10 +27,9 @@ def equations(problem) -> list[Equation]:
 
 def _of_density(problem):
     """The same for a density over continuous actions, at a few of them; the score averages 0."""
-    score, weights = problem.along(problem.score), problem.rule.weights.T[:, :, None]
+    score, (mean, size) = problem.along(problem.score), problem.mean_score
     return [Equation("pi grad log pi", "grad pi", problem.pi[:, :, None] * score, max(problem.slope_scale, 1.0)),
-            Equation("E grad log pi = 0", "given", score.sum(axis=1) * 0, float((weights * abs(score)).sum(axis=1).max()),
-                     lhs=(weights * score).sum(axis=1))]
+            Equation("E grad log pi = 0", "given", mean * 0, float(size.max()), lhs=mean)]
 
 
 def applies(problem) -> str | None:

@@ -22,13 +22,13 @@ def equations(problem) -> list[Equation]:
     policy, theta, T = problem.policy, problem.theta, episodes.horizon
     half = _every_other(episodes.batch)
     estimate = half.mean(Reinforce()(half, policy, theta, problem.gamma))
-    common = {"scale": episodes.gradient_size(), "unit": episodes.unit}
+    size, unit = episodes.gradient_size(), episodes.unit
     found = [Equation(f"every other trajectory: minus its estimates, T = {T}", _slope(episodes, half, "half"),
-                      -problem.along(np.asarray(estimate)), **common)]
+                      -problem.along(np.asarray(estimate)), size, unit=unit)]
     if policy.normalised:
         gradient = problem.along(policy.pullback(theta, episodes.solution.gradient_weights))
         found.append(Equation(f"all trajectories: minus grad J, T = {T}", _slope(episodes, episodes.batch, "all"),
-                              -gradient, **common))
+                              -gradient, size, unit=unit))
     return found
 
 

@@ -39,5 +39,5 @@ CLAIM = Claim(
                 "the policy is differentiable in theta, and pi(a|s) > 0"),
     source="Williams 1992",
     equations=equations,
-    applies=lambda problem: reason_against(problem, simplex=False),
+    applies=lambda problem: reason_against(problem, simplex=False, rewards=False),
 )

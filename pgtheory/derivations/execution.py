@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from ..checks.catalogue import theorems
 from ..errors import PGTheoryError
-from . import bellman, occupancy, recursion, score_function, stochastic, unrolling
+from . import (
+    bellman,
+    deterministic,
+    deterministic_bellman,
+    deterministic_recursion,
+    deterministic_unrolling,
+    occupancy,
+    recursion,
+    score_function,
+    stochastic,
+    unrolling,
+)
 from .display import number
-from .instance import instance
+from .instance import action_instance, instance
 from .line import EQUAL, check
 from .proof import Proof
 
@@ -14,6 +25,8 @@ MOST_PARAMETERS = 12   # that are printed
 
 DERIVATIONS = {"bellman": bellman, "recursion": recursion, "unrolling": unrolling, "occupancy": occupancy,
                "stochastic": stochastic, "score-function": score_function}
+ON_ACTIONS = {"deterministic-bellman": deterministic_bellman, "deterministic-recursion": deterministic_recursion,
+              "deterministic-unrolling": deterministic_unrolling, "deterministic": deterministic}   # continuous ones
 
 
 def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
@@ -22,8 +35,10 @@ def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
     Parameters
     ----------
     slug : str, a claim of :data:`pgtheory.theorems`
-    model : MDP, or None for the running example of ``proofs/``: two states, two actions, in fractions
-    policy, theta : None for a softmax policy that is nowhere uniform; for an exact model, of weights in fractions
+    model : MDP, or None for the running example of ``proofs/``: two states, two actions, in fractions; for the claims about
+        deterministic policies a ContinuousActionMDP
+    policy, theta : None for a softmax policy that is nowhere uniform; for an exact model, of weights in fractions; for a
+        ContinuousActionMDP, None is one action a state
     k : int, how many steps are unrolled, at least 1
 
     Returns
@@ -59,9 +74,11 @@ def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
     model: proofs/unrolling.md
     """
     theorem = theorems[slug]
-    if slug not in DERIVATIONS:
-        raise PGTheoryError(f"the claim {slug!r} has no derivation: there are {', '.join(DERIVATIONS)}")
-    derivation, setting = DERIVATIONS[slug], instance(model, policy, theta, k)
+    known = DERIVATIONS | ON_ACTIONS
+    if slug not in known:
+        raise PGTheoryError(f"the claim {slug!r} has no derivation: there are {', '.join(known)}")
+    derivation = known[slug]
+    setting = (action_instance if slug in ON_ACTIONS else instance)(model, policy, theta, k)
     found, skipped = derivation.lines(setting), list(getattr(derivation, "skipped", lambda setting: [])(setting))
     if setting.arithmetic.symbolic:
         skipped += [(line.title, "symbols have no order") for line in found if line.relation != EQUAL]

@@ -10,11 +10,15 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..continuous import ContinuousActionMDP
+from ..continuous_problem import problem_of
+from ..deterministic_policies import DeterministicPolicy
 from ..errors import PGTheoryError
 from ..mdp import MDP
 from ..policies import SoftmaxPolicy
 from ..problem import Problem
 from ..validation import whole_number
+from .action_setting import ActionSetting
 from .setting import Setting
 
 MOST_ENTRIES = 4_000_000   # of the derivative of the transition law: beyond, a proof cannot be written out
@@ -41,18 +45,70 @@ def instance(model=None, policy=None, theta=None, k=3) -> Setting:
     >>> instance().pi.tolist()
     [[Fraction(1, 3), Fraction(2, 3)], [Fraction(2, 3), Fraction(1, 3)]]
     """
-    k = whole_number(k, "k", PGTheoryError, 1)
-    if k > MOST_STEPS:
-        raise PGTheoryError(f"k is {k}: a proof that is written out takes at most {MOST_STEPS} steps")
+    k = _steps(k)
     model = running_example() if model is None else model
     if not isinstance(model, MDP):
         raise PGTheoryError(f"prove needs an MDP, not {type(model).__name__}")
     policy, theta = _completed(model, policy, theta)
-    entries = model.n_states**2 * model.n_actions * int(np.prod(policy.shape))
-    if entries > MOST_ENTRIES:
-        raise PGTheoryError(f"{model!r} with {int(np.prod(policy.shape))} parameters is too large to be written out step by "
-                            "step: use verify, or prove it on a smaller model")
+    _require_small(model.n_states**2 * model.n_actions, int(np.prod(policy.shape)), model)
     return Setting(Problem(model, policy, theta, complete=True), k)
+
+
+def running_actions():
+    """(model, policy, theta) of ``proofs/deterministic*.md``: mu = (1, 1/2), V = (36/17, 40/17).
+
+    >>> from pgtheory.derivations.instance import running_actions
+    >>> import pgtheory as pg
+    >>> model, policy, theta = running_actions()
+    >>> pg.solve(model, policy.actions(theta)).V
+    array([Fraction(36, 17), Fraction(40, 17)], dtype=object)
+    """
+    from sympy import Symbol
+
+    a = Symbol("a")
+    p = 1 / (1 + a**2)
+    model = ContinuousActionMDP.from_sympy([[p, 1 - p], [1 - p, p]], [[a, 1], [0, 2 - a]], a, gamma=Fraction(1, 2),
+                                           rho=[Fraction(3, 4), Fraction(1, 4)])
+    return model, DeterministicPolicy([[1, 0], [1, 1]]), [[Fraction(1)], [Fraction(-1, 2)]]
+
+
+def action_instance(model=None, policy=None, theta=None, k=3) -> ActionSetting:
+    """The same for a deterministic policy on continuous actions; where it is not given, one action a state from 0 to 1/2.
+
+    >>> action_instance().solution.actions.tolist()
+    [[Fraction(1, 1)], [Fraction(1, 2)]]
+    """
+    k = _steps(k)
+    if model is None:
+        model, policy, theta = running_actions()
+    if not isinstance(model, ContinuousActionMDP):
+        raise PGTheoryError(f"this claim is about continuous actions: prove needs a ContinuousActionMDP, not "
+                            f"{type(model).__name__}")
+    if policy is None:
+        policy = DeterministicPolicy(np.eye(model.n_states, dtype=int))
+    if theta is None:
+        shape = (model.n_states, model.action_dim)
+        if policy.shape not in (shape, (shape[0], None)):
+            raise PGTheoryError(f"theta is missing: {policy!r} needs parameters, as in prove(slug, model, policy, theta)")
+        theta = np.arange(np.prod(shape)).reshape(shape) / (2 * np.prod(shape))
+    problem = problem_of(model, policy, theta, complete=True)
+    if problem.kind != "deterministic":
+        raise PGTheoryError(f"this claim is about deterministic policies: prove needs one, not {type(policy).__name__}")
+    _require_small(model.n_states**2 * model.action_dim, problem.theta.size, model)
+    return ActionSetting(problem, k)
+
+
+def _steps(k) -> int:
+    k = whole_number(k, "k", PGTheoryError, 1)
+    if k > MOST_STEPS:
+        raise PGTheoryError(f"k is {k}: a proof that is written out takes at most {MOST_STEPS} steps")
+    return k
+
+
+def _require_small(entries, parameters, model) -> None:
+    if entries * parameters > MOST_ENTRIES:
+        raise PGTheoryError(f"{model!r} with {parameters} parameters is too large to be written out step by "
+                            "step: use verify, or prove it on a smaller model")
 
 
 def _completed(model, policy, theta):

@@ -38,7 +38,7 @@ def lines(setting) -> list[Line]:
         *(_ending(setting) if setting.gamma == 1 else _discounted()),
         Line("Visits weigh rewards", r"J = \sum_s \rho(s) V^\pi(s) = \sum_x d^\pi(x) r_\pi(x)",
              "both are rho^T (I - gamma P_pi)^{-1} r_pi, solved from the right or from the left",
-             lambda it: (it.solution.mdp.rho * it.solution.V).sum(keepdims=True),
+             lambda it: (it.problem.rho * it.solution.V).sum(keepdims=True),
              lambda it: (it.solution.d * it.r_pi).sum(keepdims=True), (), value),
     ]
 
@@ -65,7 +65,7 @@ def _discounted():
         Line("D is the law at a geometric time", r"D^\pi(x) = (1-\gamma) \rho(x) + \gamma \sum_y D^\pi(y) P_\pi(y, x)",
              "stop before each step with probability 1 - gamma: either at once, in a state drawn from rho, or later",
              lambda it: it.solution.D,
-             lambda it: it.solution.mdp.rho * (it.number(1) - it.gamma)
+             lambda it: it.problem.rho * (it.number(1) - it.gamma)
              + (it.solution.D @ it.P_pi) * it.gamma, ("x",), unit),
     ]
 

@@ -8,6 +8,7 @@ from ..claims.recursion import CLAIM
 from .common import claimed, gradient
 from .line import Line
 
+CRAMER = "V is a rational function of pi (Cramer)"
 MOST_STATES = 6   # the expansion of a determinant has S! terms
 
 
@@ -65,7 +66,7 @@ def _pairs(setting):
 def lines(setting) -> list[Line]:
     """Differentiability, the differentiated Bellman equation, product rule, grad Q, the recursion, its solution."""
     cramer = Line(
-        "V is a rational function of pi (Cramer)",
+        CRAMER,
         r"V^\pi(s) \det(I - \gamma P_\pi) "
         r"= \det \left( (I - \gamma P_\pi) \text{ with column } s \text{ replaced by } r_\pi \right)",
         "the determinant is not 0, since I - gamma P_pi is invertible; so V is a quotient of polynomials in the entries of "
@@ -100,5 +101,4 @@ def skipped(setting) -> list[tuple[str, str]]:
     """Why Cramer's rule is not compared."""
     if setting.exact and setting.S <= MOST_STATES:
         return []
-    return [("V is a rational function of pi (Cramer)",
-             f"determinants are expanded in exact arithmetic, up to {MOST_STATES} states")]
+    return [(CRAMER, f"determinants are expanded in exact arithmetic, up to {MOST_STATES} states")]

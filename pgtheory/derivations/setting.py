@@ -40,17 +40,20 @@ class Setting:
     """
 
     def __init__(self, problem: Problem, k: int):
-        self.problem, self.k = problem, k
-        self.pi, self.gamma, self.solution = problem.pi, problem.gamma, problem.solution
-        self.arithmetic, self.exact = problem.arithmetic, problem.exact
         mdp = problem.solution.mdp
-        self.S, self.A = problem.pi.shape
-        self.P, self.R = _dense(mdp.P, self.S), _transition_rewards(mdp)
+        self._hold(problem, k, problem.pi, _dense(mdp.P, mdp.n_states), _transition_rewards(mdp))
+
+    def _hold(self, problem, k, pi, P, R):
+        self.problem, self.k = problem, k
+        self.pi, self.gamma, self.solution = pi, problem.gamma, problem.solution
+        self.arithmetic, self.exact = problem.arithmetic, problem.exact
+        self.S, self.A = pi.shape
+        self.P, self.R = P, R
         self.P_pi = (self.pi[:, :, None] * self.P).sum(axis=1)
         self.r = (self.P * self.R).sum(axis=2)
         self.r_pi = (self.pi * self.r).sum(axis=1)
         self._grads: dict[str, Left] = {}
-        self.alive = ~problem.mdp.terminal if self.gamma == 1 else np.ones(self.S, dtype=bool)
+        self.alive = ~problem.terminal if self.gamma == 1 else np.ones(self.S, dtype=bool)
 
     def number(self, x):
         """An integer in the arithmetic of the problem."""
@@ -132,7 +135,7 @@ class Setting:
     @property
     def start(self):
         """(S,) rho; at gamma = 1 without its part in terminal states."""
-        return np.where(self.alive, self.solution.mdp.rho, self.arithmetic.zeros(self.S))
+        return np.where(self.alive, self.problem.rho, self.arithmetic.zeros(self.S))
 
     def contraction(self):
         """gamma^k; at gamma = 1, the largest probability of being under way after k steps."""

@@ -16,7 +16,7 @@ CLAIM = stochastic.CLAIM
 def _state_by_state(setting):
     """(n,) sum_s rho(s) sum_{t<k} gamma^t sum_x Pr(s -> x, t, pi) phi(x), state by state, step by step."""
     total = setting.arithmetic.zeros(setting.source.shape[1])
-    laws, discounts, rho = setting.state_laws(setting.k), setting.discounts(setting.k), setting.solution.mdp.rho
+    laws, discounts, rho = setting.state_laws(setting.k), setting.discounts(setting.k), setting.problem.rho
     for s in range(setting.S):
         for t in range(setting.k):
             total = total + (laws[t, s] @ setting.source) * (rho[s] * discounts[t])
@@ -28,7 +28,7 @@ def _by_visits(setting, visits):
 
 
 def _start_remainder(setting):
-    return setting.solution.mdp.rho @ setting.remainder(setting.k)
+    return setting.problem.rho @ setting.remainder(setting.k)
 
 
 def lines(setting) -> list[Line]:
@@ -36,7 +36,7 @@ def lines(setting) -> list[Line]:
     found = [
         Line("From J to V", r"\nabla J = \sum_s \rho(s) \nabla V^\pi(s)",
              "rho does not depend on theta; on the left J = sum_x d(x) r_pi(x), so that V takes no part",
-             lambda it: it.grad("J"), lambda it: it.solution.mdp.rho @ it.grad("V").value,
+             lambda it: it.grad("J"), lambda it: it.problem.rho @ it.grad("V").value,
              ("theta",), gradient),
         Line("Unroll k times",
              r"\nabla J = \sum_s \rho(s) \sum_{t<k} \gamma^t \sum_x \Pr(s \to x, t, \pi) \phi(x) "

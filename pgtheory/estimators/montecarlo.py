@@ -99,7 +99,8 @@ def surrogate_loss(batch, policy, theta, gamma, estimator=None):
 
     Parameters
     ----------
-    batch, policy, theta, gamma : as for an estimator; theta may be complex, and need not be where the batch was drawn
+    batch, policy, theta, gamma : as for an estimator; theta may be complex, need not be where the batch was drawn, and may
+        be a stack (..., *shape), one loss each, where the policy takes stacks
     estimator : whose weights w to use, at the batch's own policy; REINFORCE's, R(tau), where None
 
     Its gradient is minus the batch mean of the estimator; its value means nothing. Floats (and the complex step) only.
@@ -115,5 +116,5 @@ def surrogate_loss(batch, policy, theta, gamma, estimator=None):
     if batch.arithmetic.exact or as_array(pi, "pi")[1].exact:
         raise NotExactError("log pi of exact numbers is not rational: the surrogate loss needs floats")
     weights = (Reinforce() if estimator is None else estimator).weights(batch, batch.behaviour, gamma)
-    taken = np.where(batch.valid, pi[batch.states[:, :-1], batch.actions], 1)
-    return -batch.mean((weights * np.log(taken)).sum(axis=1))
+    taken = np.where(batch.valid, pi[..., batch.states[:, :-1], batch.actions], 1)
+    return -((weights * np.log(taken)).sum(axis=-1) @ batch.probability)

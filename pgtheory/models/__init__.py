@@ -15,9 +15,10 @@ from fractions import Fraction
 import numpy as np
 
 from ..arithmetic import FRACTION
+from ..continuous import ContinuousActionMDP
 from ..errors import InvalidMDPError, NotExactError
 from ..mdp import MDP
-from . import counterexamples, gridworlds, small, textbook  # noqa: F401  (importing them registers their models)
+from . import continuous, counterexamples, gridworlds, small, textbook  # noqa: F401  (importing them registers their models)
 from .catalogue import MODELS, Answer, Model
 
 __all__ = ["Answer", "Model", "info", "load", "names"]
@@ -47,8 +48,10 @@ def info(name: str) -> Model:
                           f"the models are {', '.join(names())}"))
 
 
-def load(name: str, exact: bool = False, **parameters) -> MDP:
+def load(name: str, exact: bool = False, **parameters) -> MDP | ContinuousActionMDP:
     """Build the model ``name``: in floats, each the nearest to the exact number, or in Fractions.
+
+    Where ``info(name).continuous`` it is a :class:`pgtheory.ContinuousActionMDP`.
 
     Parameters
     ----------
@@ -61,7 +64,7 @@ def load(name: str, exact: bool = False, **parameters) -> MDP:
     InvalidMDPError
         No such model or parameter (with the names that come close), or a parameter outside its range.
     NotExactError
-        A float parameter with ``exact=True``, or a Fraction without it.
+        A float parameter with ``exact=True``, or a Fraction without it; a model of continuous actions with ``exact=True``.
 
     >>> import pgtheory as pg
     >>> from fractions import Fraction
@@ -73,6 +76,11 @@ def load(name: str, exact: bool = False, **parameters) -> MDP:
     model = info(name)
     for key, value in parameters.items():
         _check_parameter(model, key, value, exact)
+    if model.continuous:
+        if exact:
+            raise NotExactError(f"{name} is made of exponentials of the action, which are not rational: leave exact out; exact "
+                                "models of continuous actions come from ContinuousActionMDP.from_sympy")
+        return model.build(**parameters)
     gamma = parameters.pop("gamma", model.parameters["gamma"])
     P, R, rho = model.build(**parameters)
     if exact:

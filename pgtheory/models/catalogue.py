@@ -60,6 +60,7 @@ class Model:
     answers : tuple of Answer
     parameters : mapping, the parameters of ``load`` with their defaults
     exact : bool, whether ``load(name, exact=True)`` gives Fractions
+    continuous : bool, whether it is a ContinuousActionMDP, which ``build`` then returns
 
     >>> import pgtheory as pg
     >>> model = pg.models.info("short-corridor")
@@ -76,6 +77,7 @@ class Model:
     parameters: Mapping[str, Any]
     build: Callable = field(repr=False)
     exact: bool = True
+    continuous: bool = False
 
 
 MODELS: dict[str, Model] = {}
@@ -88,11 +90,16 @@ def model(name: str, title: str, source: str, *answers: Answer, gamma: Fraction)
     """
 
     def register(build):
-        defaults = {"gamma": gamma} | {p.name: p.default for p in inspect.signature(build).parameters.values()}
-        MODELS[name] = Model(name, title, source, answers, MappingProxyType(defaults), build)
+        parameters = MappingProxyType({"gamma": gamma} | defaults(build))
+        MODELS[name] = Model(name, title, source, answers, parameters, build)
         return build
 
     return register
+
+
+def defaults(build) -> Mapping[str, Any]:
+    """The parameters of a function with their defaults."""
+    return MappingProxyType({p.name: p.default for p in inspect.signature(build).parameters.values()})
 
 
 def uniform(n_states: int, n_actions: int) -> Table:

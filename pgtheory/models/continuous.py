@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..continuous import ContinuousActionMDP
+from .catalogue import MODELS, Model, defaults
 
 
 def softmax(logits):
@@ -140,4 +141,15 @@ def random_continuous(n_states: int, action_dim: int = 1, rng=0, *, gamma: float
     return ContinuousActionMDP(law.P, law.R, gamma, rho, action_dim, vectorized=True, **derivatives)
 
 
+def member(n_states: int = 5, action_dim: int = 2, seed: int = 0, gamma: float = 0.9) -> ContinuousActionMDP:
+    """The member of the random family with this seed."""
+    return random_continuous(n_states, action_dim, seed, gamma=gamma)
+
+
 CONTINUOUS = {"thermostat": thermostat, "noisy-target": noisy_target}
+
+for _name, _title, _build in (
+        ("thermostat", "A room heated or cooled by a power that saturates; actions in R^1", thermostat),
+        ("noisy-target", "A target on a finite track, approached by push and care; actions in R^2", noisy_target),
+        ("random-continuous", "A random member of a smooth family of models on continuous actions", member)):
+    MODELS[_name] = Model(_name, _title, "this package", (), defaults(_build), _build, exact=False, continuous=True)

@@ -8,10 +8,11 @@ import numpy as np
 import scipy.sparse
 
 from ..differentiate import central_difference, complex_step
+from ..slope import Slope
 from .left import Left, from_value_gradient
 
 NAME = "complex-step"
-QUANTITIES = ("grad J", "grad V", "grad pi")
+QUANTITIES = ("grad J", "grad V", "grad pi", "slope")
 BATCH_ENTRIES = 4_000_000   # complex numbers in a stack of S x S systems, so that memory stays bounded
 
 
@@ -46,6 +47,8 @@ def is_analytic(problem) -> bool:
 def compute(problem, quantity: str) -> Left:
     """The derivative along problem.directions, the last axis; exact to rounding."""
     note = "exact to rounding" if problem.complete else f"along {len(problem.directions)} random directions"
+    if isinstance(quantity, Slope):
+        return Left(_along(problem, quantity), quantity.unit * quantity.steepness, note)
     if quantity == "grad pi":
         slopes = [complex_step(problem.pi_at, problem.policy.step, problem.theta, u) for u in problem.directions]
         return Left(np.stack(slopes, axis=-1), problem.unit * max(problem.slope_scale, 1.0), note)
@@ -57,9 +60,22 @@ def value_gradient(problem) -> np.ndarray:
     """(S, n): derivatives of V along the directions; computed once a problem, in stacks of bounded size."""
     if NAME not in problem.memory:
         S = problem.mdp.n_states
-        size = 1 if scipy.sparse.issparse(problem.mdp.P) else max(1, BATCH_ENTRIES // S**2)
-        directions = problem.directions
-        stacks = [complex_step(problem.V_at, problem.policy.step, problem.theta, directions[i:i + size])
-                  for i in range(0, len(directions), size)]
-        problem.memory[NAME] = np.concatenate(stacks).T
+        width = BATCH_ENTRIES if scipy.sparse.issparse(problem.mdp.P) else S**2
+        problem.memory[NAME] = _in_stacks(problem, problem.V_at, width)
     return problem.memory[NAME]
+
+
+def _along(problem, slope: Slope) -> np.ndarray:
+    """The values' shape + (n,): derivatives of any function along the directions; computed once a problem."""
+    key = (NAME, slope.name)
+    if key not in problem.memory:
+        problem.memory[key] = _in_stacks(problem, slope.of, slope.width)
+    return problem.memory[key]
+
+
+def _in_stacks(problem, f, width: int) -> np.ndarray:
+    """Derivatives of ``f``, which holds ``width`` entries for each direction, as many directions a call as memory allows."""
+    directions, size = problem.directions, max(1, BATCH_ENTRIES // width)
+    stacks = [complex_step(f, problem.policy.step, problem.theta, directions[i:i + size])
+              for i in range(0, len(directions), size)]
+    return np.moveaxis(np.concatenate(stacks), 0, -1)

@@ -38,7 +38,7 @@ class DeterministicSampler:
     kernel : (S, S, k) m, derivative of P(s'|s, mu(s)) along each direction
     ratio : (n, k) m over the probability with which the pair (s, s') is drawn, for every pair that can be drawn
     known : (S, k) what a state adds without simulation: grad r along each direction, and the control variate put back
-    gains : (m,) reward of every outcome of ``chain`` after the control variate
+    gains : (m,) expected reward of the step, after the control variate, for every outcome of ``chain``
 
     Raises
     ------
@@ -51,7 +51,8 @@ class DeterministicSampler:
 
     Notes
     -----
-    With any b(s) rewards become r + gamma b(s') - b(s), which changes V(s) into V(s) - b(s). The draw is
+    With any b(s) rewards become r + gamma b(s') - b(s), which changes V(s) into V(s) - b(s). A step pays their mean over
+    s', which changes no mean and narrows the draws; with b = V it is the Bellman residual. The draw is
 
     .. math:: X = \frac{1}{1-\gamma} \Big[\partial r(s) + \gamma \sum_{x} m(s, x) b(x)
         + \gamma \frac{m(s, s')}{q(s'|s)} \hat V_b(s')\Big], \qquad q(x|s) \propto \sum_j |m_j(s, x)|,
@@ -80,7 +81,7 @@ class DeterministicSampler:
                                 "directions=testable_directions(problem, 64)")
         self.kernel, reward_slopes = _slopes(problem, self.directions)
         b = _control_variate(problem, baseline)
-        self.gains = self.chain.rewards + self.gamma * b[self.chain.next_states] - b[self.chain.states]
+        self.gains = _expected(self.chain, self.chain.rewards + self.gamma * b[self.chain.next_states] - b[self.chain.states])
         self.known = reward_slopes + self.gamma * np.einsum("stk,t->sk", self.kernel, b)
         self._set_pairs()
         self.low, self.high = self._box()
@@ -109,10 +110,8 @@ class DeterministicSampler:
         chain, gamma, root = self.chain, self.gamma, np.sqrt(self.gamma)
         states, _ = chain.walk(chain.start(n, rng), _failures(1 - gamma, n, rng), rng)
         pair = self._next.draw(states, rng)
-        first = chain.outcomes(self._to[pair], rng)
         N = _failures((1 - gamma) / (1 + root), n, rng)      # 1 - sqrt(gamma) without cancellation
-        _, rest = chain.walk(chain.next_states[first], N, rng, self.gains, root)
-        V = self.gains[first] + root * rest
+        _, V = chain.walk(self._to[pair], N + 1, rng, self.gains, root)
         return (self.known[states] + gamma * self.ratio[pair] * V[:, None]) / (1 - gamma)
 
     def mean(self, gradient):
@@ -136,14 +135,19 @@ class DeterministicSampler:
 
 def _slopes(problem, directions):
     """(S, S, k) and (S, k): derivatives of P(s'|s, mu(s)) and of r(s, mu(s)) along each direction."""
-    actions = np.asarray(problem.solution.actions, dtype=float)
-    P, R = problem.mdp.law(actions)
+    actions = problem.solution.actions
+    P, R = (np.asarray(table, dtype=float) for table in problem.mdp.law(actions))
     dP, dR = (np.asarray(slope.array, dtype=float) for slope in slopes(problem.mdp, actions))
     k = len(directions)
     jacobian = np.asarray(problem.policy.jacobian(problem.theta), dtype=float).reshape(actions.shape + (-1,))
     moved = jacobian @ directions.reshape(k, -1).T                     # (S, action_dim, k)
     grad_r = (dP * R[..., None] + dR * P[..., None]).sum(axis=1)
     return np.einsum("stj,sjk->stk", dP, moved), np.einsum("sj,sjk->sk", grad_r, moved)
+
+
+def _expected(chain, gains):
+    """(m,): the mean of the gains over the outcomes of the same state."""
+    return np.add.reduceat(chain.probabilities * gains, chain.offsets[:-1])[chain.states]
 
 
 def _control_variate(problem, baseline):

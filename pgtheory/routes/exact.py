@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..differentiate import exact_derivative, symbolic_derivative
+from ..slope import Slope
 from .left import Left, from_value_gradient
 
 NAME = "exact"
-QUANTITIES = ("grad J", "grad V", "grad pi")
+QUANTITIES = ("grad J", "grad V", "grad pi", "slope")
 
 
 def fits(problem) -> bool:
@@ -23,28 +24,27 @@ def reason_against(problem, quantity: str) -> str | None:
 
 def compute(problem, quantity: str) -> Left:
     """The derivative along every coordinate, without error."""
-    kind = "pi" if quantity == "grad pi" else "V"
-    key = (NAME, kind)
-    if key not in problem.memory:
-        problem.memory[key] = (_symbolic if problem.arithmetic.symbolic else _dual)(problem, kind)
-    value = problem.memory[key]
+    if isinstance(quantity, Slope):
+        return Left(_derivative(problem, quantity.name, quantity.of), 0, "exact")
     if quantity == "grad pi":
-        return Left(value, 0, "exact")
-    return Left(from_value_gradient(problem, quantity, value), 0, "exact")
+        return Left(_derivative(problem, "pi", problem.pi_at), 0, "exact")
+    return Left(from_value_gradient(problem, quantity, _derivative(problem, "V", problem.V_at)), 0, "exact")
 
 
-def _quantity(problem, theta, kind):
-    return problem.pi_at(theta) if kind == "pi" else problem.V_at(theta)
+def _derivative(problem, name, f):
+    """The values' shape + (n,): the derivative of ``f``, which goes by ``name``; computed once a problem."""
+    key = (NAME, name)
+    if key not in problem.memory:
+        problem.memory[key] = (_symbolic if problem.arithmetic.symbolic else _dual)(problem, f)
+    return problem.memory[key]
 
 
-def _dual(problem, kind):
-    """(S, n) or (S, A, n), one coordinate after the other."""
-    columns = [exact_derivative(lambda x: _quantity(problem, x, kind), problem.policy.step, problem.theta, u)
-               for u in problem.directions]
-    return np.stack(columns, axis=-1)
+def _dual(problem, f):
+    """One coordinate after the other."""
+    return np.stack([exact_derivative(f, problem.policy.step, problem.theta, u) for u in problem.directions], axis=-1)
 
 
-def _symbolic(problem, kind):
-    values = problem.pi if kind == "pi" else problem.solution.V
+def _symbolic(problem, f):
+    values = np.asarray(f(problem.theta), dtype=object)
     slopes = symbolic_derivative(values, problem.theta, logarithmic=problem.policy.logarithmic)
     return slopes.reshape(values.shape + (-1,))

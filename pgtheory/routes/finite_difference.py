@@ -6,10 +6,11 @@ import numpy as np
 
 from ..arithmetic import EPS
 from ..differentiate import ladder
+from ..slope import Slope
 from .left import Left, from_value_gradient
 
 NAME = "finite-difference"
-QUANTITIES = ("grad J", "grad V", "grad pi")
+QUANTITIES = ("grad J", "grad V", "grad pi", "slope")
 SHOWN = 24              # steps past the best one, so that a figure shows rounding take over
 CHEAP_FLOPS = 1e7       # where these cost next to nothing
 
@@ -26,6 +27,8 @@ def reason_against(problem, quantity: str) -> str | None:
 
 def compute(problem, quantity: str) -> Left:
     """The derivative along problem.directions; error as reported by the ladder."""
+    if isinstance(quantity, Slope):
+        return _slope(problem, quantity)
     key = (NAME, quantity == "grad pi")
     if key not in problem.memory:
         problem.memory[key] = _pi_ladder(problem) if quantity == "grad pi" else _value_ladder(problem)
@@ -39,12 +42,27 @@ def compute(problem, quantity: str) -> Left:
     return Left(value, result.error, f"h = {result.steps[result.best]:.1e}, error as reported", curve)
 
 
+def _slope(problem, slope: Slope) -> Left:
+    """The derivative of any function; computed once a problem."""
+    key = (NAME, slope.name)
+    if key not in problem.memory:
+        noise = slope.unit * slope.size + EPS * float(np.abs(problem.theta).max(initial=0.0)) * slope.steepness
+        policy, theta, directions = problem.policy, problem.theta, problem.directions
+        problem.memory[key] = ladder(lambda h: slope.of(policy.step(theta, directions, h)), noise, _reach(problem))
+    result = problem.memory[key]
+    return Left(np.moveaxis(result.value, 0, -1), result.error, f"h = {result.steps[result.best]:.1e}, error as reported")
+
+
 def _start(problem) -> float:
     """The largest step. Rows that leave the simplex meet a pole of V at distance 1/conditioning: stay well inside."""
-    start = 0.5 * max(1.0, float(np.abs(problem.theta).max(initial=0.0)))
     if problem.policy.normalised:
-        return start
-    return min(start, 0.25 / (float(problem.conditioning) * problem.slope_scale))
+        return _reach(problem)
+    return min(_reach(problem), 0.25 / (float(problem.conditioning) * problem.slope_scale))
+
+
+def _reach(problem) -> float:
+    """Half the size of theta: the largest step for a function without poles."""
+    return 0.5 * max(1.0, float(np.abs(problem.theta).max(initial=0.0)))
 
 
 def _value_ladder(problem):

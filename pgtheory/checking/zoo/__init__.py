@@ -1,0 +1,1 @@
+"""Known bugs as small wrong functions, each beside the right one."""
