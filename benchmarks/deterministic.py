@@ -15,7 +15,7 @@ from pgtheory.models.continuous import random_continuous
 from pgtheory.solution import policy_gradient, solve
 
 S, K, FEATURES, GAMMA, ROUNDS = 1000, 2, 8, 0.9, 21
-FACTORS = {True: 1.3, False: 1.6}   # complex tables are twice the bytes, and every pass over them is bound by memory
+FACTOR = 1.3
 
 
 class Clock:
@@ -59,7 +59,7 @@ def measure(supplied: bool) -> clock.Row:
         functions.append(sum(c.seconds for c in clocks) - before)
     limit, own = median(factorizations), median(g - f for g, f in zip(gradients, functions, strict=True))
     name = f"deterministic, {'dP, dR given' if supplied else 'complex step'}"
-    return clock.Row(name, own, limit, FACTORS[supplied] * limit, f"{FACTORS[supplied]}x")
+    return clock.Row(name, own, limit, FACTOR * limit, f"{FACTOR}x")
 
 
 def table() -> list[clock.Row]:

@@ -14,11 +14,13 @@ from __future__ import annotations
 from importlib import import_module
 
 from .errors import (
+    EstimatorError,
     InvalidMDPError,
     InvalidPolicyError,
     MissingExtraError,
     NotExactError,
     PGTheoryError,
+    SlowWarning,
     UndefinedError,
 )
 from .mdp import MDP
@@ -48,6 +50,11 @@ _LAZY = {   # name: module that holds it; loaded when first asked for, so that t
     "SquashedGaussianPolicy": "bounded_policies",
     "DeterministicCritic": "deterministic_critic",
     "sigma_limit": "vanishing_noise",
+    "check_estimator": "checking.gradients",
+    "check_weights": "checking.weights",
+    "check_advantages": "checking.advantages",
+    "check_rollout": "checking.rollout",
+    "RecordRollout": "checking.rollout",
     "verify": "verification",
     "prove": "derivations",
     "demo": "demos",
@@ -69,12 +76,14 @@ __all__ = [
     "MDP",
     "DirectPolicy",
     "EscortPolicy",
+    "EstimatorError",
     "InvalidMDPError",
     "InvalidPolicyError",
     "MissingExtraError",
     "NotExactError",
     "PGTheoryError",
     "Policy",
+    "SlowWarning",
     "SoftmaxPolicy",
     "Solution",
     "UndefinedError",

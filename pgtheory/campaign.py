@@ -91,7 +91,7 @@ def load(name: str, gamma=None, exact: bool = False) -> MDP | ContinuousActionMD
     if not is_file and name not in models.names():
         raise _unknown(name, models.names())
     if not is_file and models.info(name).continuous:
-        return models.load(name, **({} if gamma is None else {"gamma": float(gamma)}))
+        return models.load(name) if gamma is None else models.load(name, gamma=float(gamma))
     mdp = MDP.load(name) if is_file else models.load(name, exact=exact)
     if gamma is None:
         return mdp

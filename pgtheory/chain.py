@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .arithmetic import Arithmetic, factorize, is_sparse, join, plus_identity
+from .arithmetic import Arithmetic, IntegerRows, factorize, is_sparse, join, plus_identity
 from .errors import NotExactError, PGTheoryError, UndefinedError
 from .validation import numbers, read_only
 
@@ -127,6 +127,8 @@ class Chain(Resolved):
 def _restrict(M, active):
     if is_sparse(M):
         return M[active][:, active]
+    if isinstance(M, IntegerRows):
+        return M.restricted(active)
     return np.ascontiguousarray(M[..., active[:, None], active])
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``pgtheory verify | models | theorems | prove``.
+"""The command line: ``pgtheory verify | models | theorems | prove | demo``.
 
 The commands only read their arguments; what they are to do comes back to :func:`main` as a function, so that bad input,
 Ctrl-C and a closed pipe are met in one place. Exit codes: 0 passed; 1 a check failed; 2 bad input; 130 interrupted.
@@ -179,3 +179,16 @@ def prove(
     from .proving import run
 
     return partial(run, slug, model, k)
+
+
+@app.command()
+def demo(
+    name: Annotated[str | None, typer.Argument(
+        metavar="NAME", show_default=False, help="A demonstration; without one, they are listed.")] = None,
+    output: Annotated[Path | None, typer.Option(
+        metavar="FILE", show_default=False, help="Write the figure there (.svg, .png, .pdf); default: NAME.svg.")] = None,
+):
+    """Draw the figure of a teaching demonstration."""
+    from .showing import run
+
+    return partial(run, name, output)

@@ -13,6 +13,7 @@ from .continuous_gradients import require_finite_actions, solve_policy
 from .continuous_slopes import contract, slopes
 from .continuous_solution import solve_actions, walk_model
 from .deterministic_policies import DeterministicPolicy
+from .errors import PGTheoryError
 from .gaussian_solution import ENTRIES, at_nodes
 from .mdp import MDP
 from .problem import AnyProblem, Problem
@@ -22,7 +23,8 @@ from .quadrature import FIRST, parts
 def problem_of(model, policy, theta, rng=0, *, complete=None) -> AnyProblem:
     """The problem that a model, a policy and theta are.
 
-    Raises :class:`InvalidPolicyError` where model and policy do not fit each other, and what solving them raises.
+    Raises :class:`PGTheoryError` where ``model`` is none, :class:`InvalidPolicyError` where model and policy do not fit each
+    other, and what solving them raises.
 
     >>> import numpy as np, pgtheory as pg
     >>> from pgtheory.continuous_problem import problem_of
@@ -33,6 +35,8 @@ def problem_of(model, policy, theta, rng=0, *, complete=None) -> AnyProblem:
     'density'
     """
     if not isinstance(model, ContinuousActionMDP):
+        if not isinstance(model, MDP):
+            raise PGTheoryError(f"model is {type(model).__name__}: it must be an MDP or a ContinuousActionMDP")
         require_finite_actions(policy)
         return Problem(model, policy, theta, rng, complete=complete)
     kind = DeterministicProblem if isinstance(policy, DeterministicPolicy) else DensityProblem
@@ -97,7 +101,10 @@ class ContinuousProblem(AnyProblem):
             total = total + abs(self.along(self.policy.state_pullback(theta, column)))
         return max(float(np.max(total, initial=0)), float(np.max(sizes)))
 
-    _size_of_weights: np.ndarray   # (S, p) weights, with the absolute values of all terms
+    @property
+    def _size_of_weights(self):
+        """(S, p) the weights, with the absolute values of all terms."""
+        raise NotImplementedError
 
     def _solved(self, theta) -> Any:
         raise NotImplementedError
@@ -193,7 +200,7 @@ class DensityProblem(ContinuousProblem):
         return self.solution.history[-1][1]
 
     @property
-    def _model_error(self):
+    def _model_error(self) -> float:
         return self.quadrature_error
 
     @cached_property

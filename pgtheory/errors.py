@@ -82,3 +82,12 @@ class MissingExtraError(PGTheoryError, ImportError):
     >>> issubclass(pg.MissingExtraError, ImportError)
     True
     """
+
+
+class SlowWarning(UserWarning):
+    """The answer will be right, and an optional package would give it much sooner; the message names the extra.
+
+    >>> import pgtheory as pg
+    >>> issubclass(pg.SlowWarning, UserWarning)
+    True
+    """

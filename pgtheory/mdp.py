@@ -97,8 +97,11 @@ class MDP:
             require_nonnegative(array, name, InvalidMDPError)
         if normalize:
             P, rho = _normalized(P, A, target), _normalized(rho[None, None], 1, target)[0, 0]
-        _require_rows(P, rho, S, A, target)
+        products = kernel(P, A, target)
+        _require_rows(products, P, rho, S, target)
         self._set(P, R, gamma, rho, A, arithmetic)
+        if target.exact:      # it has found the entries that are not 0
+            self.__dict__["_kernel"] = products
 
     def _set(self, P, R, gamma, rho, n_actions, arithmetic):
         put = super().__setattr__
@@ -409,9 +412,9 @@ def _normalized(P, n_actions, arithmetic):
     return P / safe[..., None]
 
 
-def _require_rows(P, rho, S, A, arithmetic):
+def _require_rows(products, P, rho, S, arithmetic):
     """Every row of P, and rho, sums to 1."""
-    sums = kernel(P, A, arithmetic).row_sums()
+    sums = products.row_sums()
     require_stochastic(sums, "P", S, arithmetic, InvalidMDPError, lambda _, total: _row_advice(P, total, arithmetic))
     require_stochastic(np.asarray(rho.sum()), "rho", S, arithmetic, InvalidMDPError,
                        lambda _, total: _start_advice(total, arithmetic))

@@ -105,10 +105,25 @@ class AnyProblem:
         size = self._width + float(np.max(np.abs(self.theta), initial=0.0))
         return (8 * EPS * (size + 8) + self._model_error) * float(self.conditioning)
 
-    _width: int              # terms of the longest sums
-    _model_error = 0.0       # relative error of P_pi and r_pi beyond rounding
-    _source_scale: float     # what one state adds to a gradient, before its terms cancel
-    _size_of_rewards: Any    # (S,) expected |r| of a step
+    @property
+    def _width(self) -> int:
+        """Terms of the longest sums."""
+        raise NotImplementedError
+
+    @property
+    def _model_error(self) -> float:
+        """Relative error of P_pi and r_pi beyond rounding."""
+        return 0.0
+
+    @property
+    def _size_of_rewards(self):
+        """(S,) expected |r| of a step."""
+        raise NotImplementedError
+
+    @property
+    def _source_scale(self) -> float:
+        """What one state adds to a gradient, before its terms cancel."""
+        raise NotImplementedError
 
     @cached_property
     def value_scale(self) -> float:

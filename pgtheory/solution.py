@@ -24,7 +24,6 @@ from .arithmetic import (
     dot_rows,
     is_sparse,
     join,
-    plus_identity,
 )
 from .chain import Resolved, require_proper
 from .continuous import ContinuousActionMDP
@@ -70,7 +69,7 @@ class Solution(Resolved):
         terminal = mdp.terminal if mdp.gamma == 1 else None
         if terminal is not None:
             require_proper(self._kernel.mix(pi), terminal)
-        super().__init__(plus_identity(self._kernel.mix(pi * -mdp.gamma)), terminal, mdp.gamma, mdp.rho, arithmetic)
+        super().__init__(self._kernel.system(pi, mdp.gamma), terminal, mdp.gamma, mdp.rho, arithmetic)
 
     @cached_property
     def P_pi(self):

@@ -6,7 +6,7 @@ from numbers import Rational
 
 import numpy as np
 
-from .arithmetic import EPS, Arithmetic, as_array, is_negative, is_sparse, require_exact_real
+from .arithmetic import EPS, Arithmetic, as_array, distinct, is_expression, is_negative, is_sparse, require_exact_real
 from .errors import PGTheoryError
 
 
@@ -24,8 +24,9 @@ def require_finite(array, name: str, error, what="entries must be finite") -> No
     """Raise ``error`` at the first NaN or infinity, and at the first sympy number that is no exact real one."""
     data = array.data if is_sparse(array) else array
     if data.dtype == object:
-        for index, x in np.ndenumerate(data):
-            require_exact_real(x, f"{name}{bracket(index)}", error)
+        if any(is_expression(cls) for cls in set(map(type, data.ravel().tolist()))):
+            for index, x in np.ndenumerate(data):
+                require_exact_real(x, f"{name}{bracket(index)}", error)
     elif data.dtype.kind in "fc" and not np.logical_and.reduce(np.isfinite(data), axis=None):
         index, value = locate(array, ~np.isfinite(data))
         raise error(f"{name}{bracket(index)} is {value}: {what}")
@@ -111,6 +112,8 @@ def first_negative(array):
     """(index, value) of the first negative entry (its real part), or None; symbols have no sign."""
     data = array.data if is_sparse(array) else array
     if data.dtype == object:
+        if not any(map(is_negative, distinct(data.ravel().tolist()).values())):
+            return None
         mask = np.array([is_negative(x) for x in data.flat], dtype=bool).reshape(data.shape)
     else:
         mask = np.real(data) < 0

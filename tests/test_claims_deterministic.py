@@ -4,7 +4,7 @@ the simulated gradient that judges them."""
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction as F
+from fractions import Fraction as F  # noqa: N817
 
 import numpy as np
 import pytest
@@ -57,7 +57,8 @@ def rational():
     """Two states, one action each, all rational in it: (model, policy, theta)."""
     a = sympy.Symbol("a")
     p = 1 / (1 + a**2)
-    model = pg.ContinuousActionMDP.from_sympy([[p, 1 - p], [a**2 * p, p]], [[a, 1], [a**2, 3 * a]], a, F(1, 2), [F(1, 3), F(2, 3)])
+    model = pg.ContinuousActionMDP.from_sympy([[p, 1 - p], [a**2 * p, p]], [[a, 1], [a**2, 3 * a]], a, F(1, 2),
+                                              [F(1, 3), F(2, 3)])
     return model, pg.DeterministicPolicy([[F(1), F(2)], [F(0), F(1)]]), [[F(1, 2)], [F(-1, 3)]]
 
 
@@ -108,7 +109,7 @@ def test_both_sides_are_equal_in_fractions_and_as_rational_functions(slug):
         identity = pg.theorems[slug].sides(model, policy, at)
         assert identity.lhs == identity.rhs
         assert identity.lhs.shape == {"deterministic": (2, 1), "deterministic-bellman": (2,)}.get(slug, (2, 2, 1))
-        assert not (identity.lhs == identity.rhs + 1)
+        assert not bool(identity.lhs == identity.rhs + 1)
 
 
 def test_exact_models_are_verified_by_equality_and_simulated():
@@ -297,6 +298,11 @@ def test_claims_of_the_wrong_kind_are_refused_and_told_why():
             ask(finite, mu, action, slug="deterministic")
         with pytest.raises(pg.InvalidPolicyError, match="must choose actions in R"):
             ask(room, softmax, zeros, slug="stochastic")
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(pg.PGTheoryError, match="model is str: it must be an MDP or a ContinuousActionMDP"):
+        pg.verify("thermostat", pg.DeterministicPolicy(np.eye(2)), np.zeros((2, 1)))
 
 
 def test_a_claim_of_ones_own_is_verified_on_continuous_actions():

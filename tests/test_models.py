@@ -68,6 +68,8 @@ def test_models_of_continuous_actions_load_in_floats_alone(name):
     assert isinstance(pg.models.load(name, n_states=4), pg.ContinuousActionMDP)
     with pytest.raises(pg.NotExactError, match="from_sympy"):
         pg.models.load(name, exact=True)
+    with pytest.raises(pg.InvalidMDPError, match="n_states"):
+        pg.models.load(name, n_states=2.5)
     with pytest.raises(pg.InvalidMDPError, match="no parameter 'slip'"):
         pg.models.load(name, slip=0.5)
 

@@ -9,8 +9,8 @@ name                  array                    solve
 ====================  =======================  ==========================================
 ``float64``           float64                  LAPACK getrf / getrs; SuperLU where sparse
 ``complex128``        complex128               the same (the complex step passes through)
-``Fraction``          object                   sympy ``DomainMatrix`` over QQ
-``dual``              object, ``Dual``         over QQ, with a + b e as the block [[a, 0], [b, a]]
+``Fraction``          object                   integers, rows cleared of denominators: python-flint, or sympy
+``dual``              object, ``Dual``         the same for the value, and again for the derivative
 ``field``             object, ``FracElement``  sympy ``DomainMatrix`` over the polynomials, rows cleared of
                       or ``Factored``          denominators
 ``expression``        object, ``sympy.Expr``   through the fraction field of its symbols
@@ -19,6 +19,8 @@ name                  array                    solve
 Integers belong to all of them: an integer array waits for what it meets.
 """
 
+from .factored import Factored, FactoredField, over_common_powers
+from .integers import IntegerRows
 from .kinds import (
     COMPLEX,
     DUAL,
@@ -30,14 +32,17 @@ from .kinds import (
     INTEGER,
     Arithmetic,
     as_array,
+    distinct,
+    is_expression,
     is_negative,
     is_sparse,
     join,
+    nonzero,
     objects,
     require_exact_real,
 )
-from .products import DenseKernel, ExactKernel, SparseKernel, dot_rows, kernel
-from .solving import DenseFactorization, RefinedFactorization, factorize, plus_identity
+from .products import DenseKernel, ExactKernel, SparseKernel, dot_rows, kernel, plus_identity
+from .solving import DenseFactorization, RefinedFactorization, factorize
 from .symbolic import canonical, factored, rational_field, reduced
 
 __all__ = [
@@ -53,18 +58,25 @@ __all__ = [
     "DenseFactorization",
     "DenseKernel",
     "ExactKernel",
+    "Factored",
+    "FactoredField",
+    "IntegerRows",
     "RefinedFactorization",
     "SparseKernel",
     "as_array",
     "canonical",
+    "distinct",
     "dot_rows",
     "factored",
     "factorize",
+    "is_expression",
     "is_negative",
     "is_sparse",
     "join",
     "kernel",
+    "nonzero",
     "objects",
+    "over_common_powers",
     "plus_identity",
     "rational_field",
     "reduced",

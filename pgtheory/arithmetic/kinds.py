@@ -58,8 +58,9 @@ class Arithmetic:
         if not self.exact:
             return np.asarray(array, dtype=complex if self.name == "complex128" else float)
         array = np.asarray(array)
-        source = array if array.dtype == object else array.astype(object)
-        return objects([self.number(x) for x in source.flat], array.shape)
+        entries = array.ravel().tolist() if array.dtype == object else array.astype(object).ravel().tolist()
+        known = {key: self.number(x) for key, x in distinct(entries).items()}
+        return objects([known[key] for key in map(id, entries)], array.shape)
 
     def zeros(self, shape) -> np.ndarray:
         """An array of zeros."""
@@ -84,6 +85,18 @@ def objects(values, shape) -> np.ndarray:
     out = np.empty(len(values), dtype=object)
     out[:] = values
     return out.reshape(shape)
+
+
+def distinct(entries: list) -> dict:
+    """{id: object} of the objects in a list: the one zero that fills most of a large table is looked at once."""
+    return dict(zip(map(id, entries), entries, strict=True))
+
+
+def nonzero(array) -> np.ndarray:
+    """bool array: where an object array is not 0."""
+    entries = array.ravel().tolist()
+    filled = {key: x != 0 for key, x in distinct(entries).items()}
+    return np.fromiter((filled[key] for key in map(id, entries)), dtype=bool, count=len(entries)).reshape(array.shape)
 
 
 def _loaded(module: str, *names: str) -> tuple:
@@ -158,6 +171,11 @@ def is_negative(x) -> bool:
     return getattr(x, "is_negative", None) is True
 
 
+def is_expression(cls: type) -> bool:
+    """A type of sympy expressions."""
+    return issubclass(cls, _loaded("sympy.core.expr", "Expr"))
+
+
 def require_exact_real(x, place: str, error) -> None:
     """Raise where a sympy expression is infinite or complex (``error``), or holds a Float (:class:`NotExactError`)."""
     if not isinstance(x, _loaded("sympy.core.expr", "Expr")):
@@ -225,7 +243,7 @@ def as_array(values, name: str = "the array"):
 
 
 def _as_object_array(array, name):
-    kinds = {_of_type(cls) for cls in {type(x) for x in array.flat}}
+    kinds = {_of_type(cls) for cls in set(map(type, array.ravel().tolist()))}
     if "" in kinds:
         raise next(_no_number(x, name, index) for index, x in np.ndenumerate(array) if not _of_type(type(x)))
     if kinds <= {"integer"}:

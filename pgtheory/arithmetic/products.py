@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 import scipy.sparse
 
 from ..errors import PGTheoryError
-from .kinds import Arithmetic, is_sparse
+from .integers import IntegerRows
+from .kinds import Arithmetic, is_sparse, nonzero
 
 
 class DenseKernel:
@@ -30,6 +33,10 @@ class DenseKernel:
         batch = pi.shape[:-2]
         stacked = np.moveaxis(pi.reshape((-1,) + pi.shape[-2:]), 1, 0)
         return np.moveaxis(np.matmul(stacked, self.P), 0, 1).reshape(batch + (self.n_states, self.n_states))
+
+    def system(self, pi, gamma):
+        """(..., S, S): I - gamma P_pi, to be factorised and not kept."""
+        return plus_identity(self.mix(pi * -gamma))
 
     def expect(self, V):
         """(..., S, A): sum_s' P[s, a, s'] V[s'], for V (..., S)."""
@@ -62,6 +69,9 @@ class SparseKernel:
                                          shape=(self.n_states, self.n_states * self.n_actions))
         return weights @ self.P
 
+    def system(self, pi, gamma):
+        return plus_identity(self.mix(pi * -gamma))
+
     def expect(self, V):
         V = np.asarray(V)
         flat = self.P @ V.reshape(-1, self.n_states).T
@@ -81,7 +91,18 @@ class ExactKernel:
     @cached_property
     def pattern(self) -> list:
         """[(s, a, s', p)] of the non-zero entries."""
-        return [(*index, p) for index, p in np.ndenumerate(self.P) if p != 0]
+        places = np.argwhere(nonzero(self.P)).tolist()
+        return [(s, a, t, self.P[s, a, t]) for s, a, t in places]
+
+    @cached_property
+    def _integers(self) -> list:
+        """[s] -> [(a, denominator, [(s', numerator)])]: the rows of P as integers over one denominator each."""
+        rows: list[list] = [[] for _ in range(self.n_states)]
+        for (s, a), entries in groupby(self.pattern, key=lambda entry: entry[:2]):
+            row = [(t, p) for _, _, t, p in entries]
+            whole = math.lcm(*(p.denominator for _, p in row))
+            rows[s].append((a, whole, [(t, p.numerator * (whole // p.denominator)) for t, p in row]))
+        return rows
 
     def row_sums(self):
         sums = self.arithmetic.zeros((self.n_states, self.n_actions))
@@ -97,6 +118,22 @@ class ExactKernel:
             if pi[s, a] != 0:
                 P_pi[s, t] += pi[s, a] * p
         return P_pi
+
+    def system(self, pi, gamma):
+        if pi.ndim > 2 or self.arithmetic.name != "Fraction":
+            return plus_identity(self.mix(pi * -gamma))
+        rows, scales = [], []
+        for s, actions in enumerate(self._integers):
+            taken = [(pi[s, a] * gamma, whole, row) for a, whole, row in actions if pi[s, a]]
+            scale = math.lcm(*(weight.denominator * whole for weight, whole, _ in taken))
+            entries = {s: scale}
+            for weight, whole, row in taken:
+                factor = weight.numerator * (scale // (weight.denominator * whole))
+                for t, p in row:
+                    entries[t] = entries.get(t, 0) - factor * p
+            rows.append(entries)
+            scales.append(scale)
+        return IntegerRows(rows, scales)
 
     def expect(self, V):
         if V.ndim > 1:
@@ -131,3 +168,13 @@ def kernel(P, n_actions: int, arithmetic: Arithmetic):
 def dot_rows(x, y):
     """(...) : sum over the last axis of x y, without conjugation; any arithmetic, and fast where rows are short."""
     return np.vecdot(x, y) if x.dtype.kind == "f" else np.einsum("...a,...a->...", x, y)
+
+
+def plus_identity(A):
+    """I + A, for A (..., n, n) dense, sparse or exact; a dense A is overwritten."""
+    if is_sparse(A):
+        return scipy.sparse.csr_array(A + scipy.sparse.eye_array(A.shape[0], format="csr"))
+    plain = A.ndim == 2 and A.flags.c_contiguous
+    diagonal = A.reshape(-1)[::len(A) + 1] if plain else np.einsum("...ii->...i", A)
+    diagonal += 1
+    return A

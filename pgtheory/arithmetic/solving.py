@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
 import numpy as np
 import scipy.sparse
@@ -12,7 +11,8 @@ from scipy.linalg import lapack
 from ..errors import UndefinedError
 from .dual import Dual
 from .factored import Factored, FactoredField, over_common_powers, total
-from .kinds import EPS, FRACTION, Arithmetic, is_sparse, objects
+from .integers import IntegerFactorization, IntegerRows, singular
+from .kinds import EPS, Arithmetic, is_sparse, objects
 from .products import stacked
 
 LARGE = 400    # states from which half a factorisation saves more than refinement costs
@@ -21,10 +21,6 @@ LARGE = 400    # states from which half a factorisation saves more than refineme
 def _singular():
     return UndefinedError("I - gamma P_pi is singular to working precision: episodes last longer than floating point can "
                           "tell from for ever; lower gamma, or state the model in Fractions")
-
-
-def _singular_exactly():
-    return UndefinedError("I - gamma P_pi is singular: the quantity does not exist for this model and policy")
 
 
 class DenseFactorization:
@@ -143,37 +139,31 @@ class SparseFactorization:
         return self._lu.solve(np.ascontiguousarray(B), "N" if transpose else "T")
 
 
-class ExactFactorization:
-    """A square system over QQ, or of sympy expressions. Elimination is sympy's (flint's where it is installed)."""
+class ExpressionFactorization:
+    """A square system of sympy expressions, solved in the fraction field of all symbols at hand.
 
-    def __init__(self, M, arithmetic):
-        from sympy.polys.matrices import DomainMatrix
+    Elimination on raw expressions would not know zero.
+    """
 
-        self._n, self._arithmetic = M.shape[0], arithmetic
-        self._domain, self._wrap, self._unwrap = _domain(arithmetic, M)
-        self._matrix = DomainMatrix([[self._wrap(x) for x in row] for row in M], M.shape, self._domain)
+    def __init__(self, M):
+        self._M = M
 
     def solve(self, B, transpose=False):
+        from sympy import Matrix
+        from sympy.polys.matrices import DomainMatrix
         from sympy.polys.matrices.exceptions import DMNonInvertibleMatrixError
 
         if B.size == 0:
             return np.empty(B.shape, dtype=object)
-        columns = B.reshape(self._n, -1)
-        solve = _solve_expressions if self._arithmetic.name == "expression" else self._solve_elements
+        n, columns = len(self._M), B.reshape(len(self._M), -1)
+        whole = np.concatenate([self._M.T if transpose else self._M, columns], axis=1)
+        field = DomainMatrix.from_Matrix(Matrix(whole.tolist())).to_field()
+        rows, left, right = list(range(n)), list(range(n)), list(range(n, whole.shape[1]))
         try:
-            return solve(self._matrix, columns, transpose).reshape(B.shape)
+            solution = field.extract(rows, left).lu_solve(field.extract(rows, right))
         except DMNonInvertibleMatrixError:
-            raise _singular_exactly() from None
-
-    def _solve_elements(self, matrix, columns, transpose):
-        from sympy.polys.matrices import DomainMatrix
-
-        right = DomainMatrix([[self._wrap(x) for x in row] for row in columns], columns.shape, self._domain)
-        solution = (matrix.transpose() if transpose else matrix).lu_solve(right)
-        out = np.empty(columns.shape, dtype=object)
-        for i, row in enumerate(solution.to_list()):
-            out[i] = [self._unwrap(x) for x in row]
-        return out
+            raise singular() from None
+        return objects([x for row in solution.to_Matrix().tolist() for x in row], B.shape)
 
 
 class FieldFactorization:
@@ -199,7 +189,7 @@ class FieldFactorization:
         if B.size == 0:
             return np.empty(B.shape, dtype=object)
         if not self._determinant:
-            raise _singular_exactly()
+            raise singular()
         n, columns = len(self._scales), B.reshape(len(self._scales), -1)
         out = np.empty(columns.shape, dtype=object)
         for k in range(columns.shape[1]):
@@ -214,52 +204,19 @@ class FieldFactorization:
 
 
 class DualFactorization:
-    """A + B e, solved as the block system [[A, 0], [B, A]] over QQ: the ring of dual numbers is that ring of blocks."""
+    """A + N e: X = x + y e has A x = a and A y = b - N x, for the right-hand side a + b e."""
 
     def __init__(self, M):
-        self._M = M
-        self._factor = {}
+        self._A, self._N = IntegerFactorization(IntegerRows.of(_part(M, "a"))), _part(M, "b")
 
     def solve(self, B, transpose=False):
-        if transpose not in self._factor:
-            self._factor[transpose] = ExactFactorization(_blocks(self._M.T if transpose else self._M), FRACTION)
-        n = B.shape[0]
-        parts = np.concatenate([_part(B, "a"), _part(B, "b")])
-        X = self._factor[transpose].solve(parts)
-        return objects([Dual(a, b) for a, b in zip(X[:n].flat, X[n:].flat, strict=True)], B.shape)
+        x = self._A.solve(_part(B, "a"), transpose)
+        y = self._A.solve(_part(B, "b") - (self._N.T if transpose else self._N) @ x, transpose)
+        return objects([Dual(*parts) for parts in zip(x.flat, y.flat, strict=True)], B.shape)
 
 
 def _part(array, name):
     return objects([getattr(x, name) for x in array.flat], array.shape)
-
-
-def _blocks(M):
-    A, B = _part(M, "a"), _part(M, "b")
-    return np.block([[A, FRACTION.zeros(A.shape)], [B, A]])
-
-
-def _domain(arithmetic, M):
-    """The sympy domain of an exact arithmetic, and the two conversions."""
-    from sympy import EXRAW, QQ
-
-    if arithmetic.name == "Fraction":
-        return (QQ, lambda x: QQ(x.numerator, x.denominator), lambda x: Fraction(int(x.numerator), int(x.denominator)))
-    return EXRAW, lambda x: x, lambda x: x
-
-
-def _solve_expressions(matrix, columns, transpose):
-    """Solve in the fraction field of all symbols at hand; elimination on raw expressions would not know zero."""
-    from sympy.polys.matrices import DomainMatrix
-
-    n, m = columns.shape
-    right = DomainMatrix([list(row) for row in columns], (n, m), matrix.domain)
-    both = matrix.transpose().hstack(right) if transpose else matrix.hstack(right)
-    field = DomainMatrix.from_Matrix(both.to_Matrix()).to_field()
-    solution = field.extract(list(range(n)), list(range(n))).lu_solve(field.extract(list(range(n)), list(range(n, n + m))))
-    out = np.empty((n, m), dtype=object)
-    for i, row in enumerate(solution.to_Matrix().tolist()):
-        out[i] = row
-    return out
 
 
 def factorize(M, arithmetic: Arithmetic):
@@ -274,9 +231,12 @@ def factorize(M, arithmetic: Arithmetic):
 
 
 def _exactly(M, arithmetic):
-    if arithmetic.name == "dual":
-        return DualFactorization(M)
-    return (FieldFactorization if arithmetic.name == "field" else ExactFactorization)(M, arithmetic)
+    """One exact matrix: an object array, or an :class:`IntegerRows`."""
+    if arithmetic.name == "Fraction":
+        return IntegerFactorization(M if isinstance(M, IntegerRows) else IntegerRows.of(M))
+    if arithmetic.name == "field":
+        return FieldFactorization(M, arithmetic)
+    return DualFactorization(M) if arithmetic.name == "dual" else ExpressionFactorization(M)
 
 
 class _ExactBatch:
@@ -289,13 +249,3 @@ class _ExactBatch:
     def solve(self, B, transpose=False):
         flat = np.broadcast_to(B, self._shape + B.shape[-1:]).reshape(len(self._each), B.shape[-1])
         return stacked([f.solve(b, transpose) for f, b in zip(self._each, flat, strict=True)], ()).reshape(B.shape)
-
-
-def plus_identity(A):
-    """I + A, for A (..., n, n) dense, sparse or exact; a dense A is overwritten."""
-    if is_sparse(A):
-        return scipy.sparse.csr_array(A + scipy.sparse.eye_array(A.shape[0], format="csr"))
-    plain = A.ndim == 2 and A.flags.c_contiguous
-    diagonal = A.reshape(-1)[::len(A) + 1] if plain else np.einsum("...ii->...i", A)
-    diagonal += 1
-    return A

@@ -19,6 +19,10 @@ NOISE = 1e-6            # relative difference of two answers that single precisi
 LIMIT = 200_000         # groups of trajectories gone through at most
 
 
+class UnsteadyError(EstimatorError):
+    """Two answers to one question, from a function that draws random numbers or keeps state."""
+
+
 @dataclass(frozen=True, eq=False)
 class Answers:
     """What a function answered on every trajectory (or group) of a fixture.
@@ -62,16 +66,22 @@ def _groups(fn, fixture, k) -> Answers:
     probability = np.asarray(batch.probability, dtype=float)
     answers, weights, single, pooled = np.empty((count,) + shape), np.empty(count), True, False
     for m, rows in enumerate(itertools.product(range(len(batch)), repeat=k)):
-        group = batch.take(rows)
-        answer = _as_floats(_call(fn, group, fixture), fixture, k)
-        if answer.shape == (k,) + shape and answer.shape != shape:
-            answer, pooled = answer.mean(axis=0), True
-        if answer.shape != shape:
-            raise EstimatorError(_shape_words(answer.shape, shape, k, True))
-        _require_finite(answer[None], group, shape)
-        single = single and _is_single(answer)
-        answers[m], weights[m] = answer, np.prod(probability[list(rows)])
+        answers[m], one_single, one_pooled = group_answer(fn, batch.take(rows), fixture, k)
+        weights[m] = np.prod(probability[list(rows)])
+        single, pooled = single and one_single, pooled or one_pooled
     return Answers(answers, weights, single, pooled)
+
+
+def group_answer(fn, group, fixture, k):
+    """(theta's shape, in single precision?, the mean of k estimates?): the answer on one group."""
+    shape = fixture.theta.shape
+    answer = _as_floats(_call(fn, group, fixture), fixture, k)
+    pooled = answer.shape == (k,) + shape
+    answer = answer.mean(axis=0) if pooled else answer
+    if answer.shape != shape:
+        raise EstimatorError(_shape_words(answer.shape, shape, k, True))
+    _require_finite(answer[None], group, shape)
+    return answer, _is_single(answer), pooled
 
 
 def estimates_of(fn, batch, fixture):
@@ -235,7 +245,7 @@ def _require_steady(ask, fn, batch, between):
         cause = ("keeps state between calls (a running mean, a counter, a cache): start afresh in every call"
                  if _close(after, again) else "draws random numbers without a seed of its own: seed it in every call, or use "
                  "method='sequential'")
-        raise EstimatorError(f"your function gives two answers to one question: it {cause}")
+        raise UnsteadyError(f"your function gives two answers to one question: it {cause}")
     for name, old in kept.items():
         if not np.array_equal(old, getattr(batch, name)):
             raise EstimatorError(f"your function changed batch.{name}: work on a copy")

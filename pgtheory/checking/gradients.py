@@ -244,4 +244,5 @@ def _shortened(fixture, horizon) -> Fixture:
     """The same problem with an end after ``horizon`` steps; a critic by time keeps its last rows, the steps left."""
     critic = fixture.critic if fixture.critic.ndim == 1 else fixture.critic[fixture.horizon - horizon:]
     behaviour = None if fixture.on_policy else fixture.behaviour
-    return fixture_of(fixture.mdp, fixture.policy, fixture.theta, horizon, behaviour, critic)
+    short = fixture_of(fixture.mdp, fixture.policy, fixture.theta, horizon, behaviour, critic)
+    return short if fixture.time_limit is None or horizon == 1 else short.with_time_limit(min(fixture.time_limit, horizon - 1))

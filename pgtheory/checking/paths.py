@@ -7,7 +7,7 @@ and the state after the reset have different values. Where ``valid`` is False th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -46,13 +46,9 @@ class Rollout:
         """(N, T) bool: terminated or truncated."""
         return self.terminated | self.truncated
 
-    def part(self, row, first, last) -> Rollout:
-        """Steps first..last-1 of one row, as a rollout of one row."""
-        return type(self)(**{f.name: getattr(self, f.name)[row:row + 1, first:last].copy() for f in fields(self)})
-
-    def copy(self) -> Rollout:
-        """The same with arrays of its own."""
-        return replace(self, **{f.name: getattr(self, f.name).copy() for f in fields(self)})
+    def part(self, rows, first, last) -> Rollout:
+        """Steps first..last-1 of some rows."""
+        return Rollout(**{f.name: getattr(self, f.name)[rows, first:last].copy() for f in fields(Rollout)})
 
 
 class Watched(Rollout):

@@ -146,12 +146,12 @@ class Result:
             return
         order = np.argsort(-np.abs(np.ravel(self.bias)), kind="stable")[:SHOWN]
         shown = sorted(order) if np.size(self.bias) <= SHOWN else order
-        yield f"  {'bias':<10}{self.coordinate:<8}{'expected':>15}{'found':>18}{'bias':>18}"
+        yield f"  {'bias':<11}{self.coordinate:<8}{'expected':>15}{'found':>18}{'bias':>18}"
         for flat in shown:
             index = ", ".join(str(int(i)) for i in np.unravel_index(int(flat), np.shape(self.bias)))
             values = [f"{float(np.ravel(x)[flat]):.6g}" for x in (self.expected, self.found)]
             bias = float(np.ravel(self.bias)[flat])
-            yield f"  {'':<10}{f'[{index}]':<8}{values[0]:>15}{values[1]:>18}{f'{bias:+.6g}' if bias else '0':>18}"
+            yield f"  {'':<11}{f'[{index}]':<8}{values[0]:>15}{values[1]:>18}{f'{bias:+.6g}' if bias else '0':>18}"
         if np.size(self.bias) > SHOWN:
             yield from _entry(f"... and {np.size(self.bias) - SHOWN} more, not so far off", "")
 
@@ -179,9 +179,9 @@ def percent(share: float) -> str:
 
 def _entry(text, label):
     """Lines of 80 columns, the label in a column of its own."""
-    first = f"  {label:<10}" if label else "  " + " " * 10
+    first = f"  {label:<11}" if label else " " * 13
     if not label and text.split(":")[0] in (PASS, FAIL, INCONCLUSIVE):
         first, rest = "", "  "
     else:
-        rest = "  " + " " * 10
+        rest = " " * 13
     return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) or [first.rstrip()]

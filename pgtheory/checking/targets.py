@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ class Target:
     estimator : fixture -> one of ``pg.estimators`` that it must agree with trajectory by trajectory, or None
     off_policy : the trajectories are another policy's; critic : "exact" or "random", what the trajectories carry
     limited : time limits matter; up_to_scale : a positive factor does not
+    discounted : step t counts gamma^t; parameter : the number that came with the name, or None
     """
 
     name: str
@@ -51,6 +52,8 @@ class Target:
     critic: str = "exact"
     limited: bool = False
     up_to_scale: bool = False
+    discounted: bool = True
+    parameter: float | None = None
 
 
 def as_target(target) -> Target:
@@ -67,7 +70,8 @@ def as_target(target) -> Target:
         return _named(target)
     if isinstance(target, Estimator):
         name = type(target).__name__
-        return Target(name, f"the exact mean of {name}", lambda f: _mean(target, f), lambda f: target)
+        return Target(name, f"the exact mean of {name}", lambda f: _mean(target, f), lambda f: target,
+                      discounted=target.gamma_weighting, parameter=getattr(target, "lam", None))
     if callable(target):
         return Target("given", "the target given", lambda f: np.asarray(target(f.mdp, f.policy, f.theta), dtype=float))
     value = np.asarray(target, dtype=float)
@@ -90,10 +94,12 @@ def _named(text) -> Target:
                             "'gae(0.9)'), followed or not by 'without gamma^t' and 'up to scale'; or one of pg.estimators, "
                             "a function (mdp, policy, theta), an array")
     make, default = TARGETS[matched["name"]]
-    target = make(*_number(text, matched["number"], default), not undiscounted)
+    number = _number(text, matched["number"], default)
+    target = make(*number, not undiscounted)
     words = target.words + (", without gamma^t" if undiscounted else "") + (", up to a positive factor" if up_to_scale else "")
-    return Target(text, words, target.value, None if up_to_scale else target.estimator, target.off_policy, target.critic,
-                  target.limited, up_to_scale)
+    discounted = not undiscounted and matched["name"] != "ppo first step"
+    return replace(target, name=text, words=words, estimator=None if up_to_scale else target.estimator,
+                   up_to_scale=up_to_scale, discounted=discounted, parameter=number[0] if number else None)
 
 
 def _without(text, ending):

@@ -77,13 +77,13 @@ class Claim:
         """Why the claim is not made for problems of this kind, or None."""
         if problem.kind in self.kinds:
             return None
-        return f"the claim {self.slug!r} {NEEDS[self.kinds[0]]}; here is {problem.policy!r} on {problem.mdp!r}, {HAS[problem.kind]}"
+        return (f"the claim {self.slug!r} {NEEDS[self.kinds[0]]}; here is {problem.policy!r} on {problem.mdp!r}, "
+                f"{HAS[problem.kind]}")
 
 
 NEEDS = {
     "finite": "sums over the probabilities of finitely many actions",
     "deterministic": "differentiates Q(s, a) in the action that a deterministic policy takes",
-    "density": "integrates over a density of actions",
 }
 HAS = {
     "finite": "whose actions are finitely many, so that Q has no derivative in the action",

@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from ..continuous import ContinuousActionMDP
-from ..continuous_problem import problem_of
+from ..continuous_problem import DeterministicProblem, problem_of
 from ..deterministic_policies import DeterministicPolicy
 from ..errors import PGTheoryError
 from ..mdp import MDP
@@ -92,7 +92,7 @@ def action_instance(model=None, policy=None, theta=None, k=3) -> ActionSetting:
             raise PGTheoryError(f"theta is missing: {policy!r} needs parameters, as in prove(slug, model, policy, theta)")
         theta = np.arange(np.prod(shape)).reshape(shape) / (2 * np.prod(shape))
     problem = problem_of(model, policy, theta, complete=True)
-    if problem.kind != "deterministic":
+    if not isinstance(problem, DeterministicProblem):
         raise PGTheoryError(f"this claim is about deterministic policies: prove needs one, not {type(policy).__name__}")
     _require_small(model.n_states**2 * model.action_dim, problem.theta.size, model)
     return ActionSetting(problem, k)

@@ -90,7 +90,7 @@ def model(name: str, title: str, source: str, *answers: Answer, gamma: Fraction)
     """
 
     def register(build):
-        parameters = MappingProxyType({"gamma": gamma} | defaults(build))
+        parameters = MappingProxyType({"gamma": gamma, **defaults(build)})
         MODELS[name] = Model(name, title, source, answers, parameters, build)
         return build
 

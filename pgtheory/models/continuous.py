@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..continuous import ContinuousActionMDP
+from ..errors import InvalidMDPError
+from ..validation import whole_number
 from .catalogue import MODELS, Model, defaults
 
 
@@ -39,7 +41,7 @@ def thermostat(n_states: int = 9, gamma: float = 0.9) -> ContinuousActionMDP:
     >>> bool(np.abs(pg.solve(room, np.full((9, 1), 40.0)).grad_Q).max() < 1e-30)
     True
     """
-    x = np.linspace(-1, 1, n_states)
+    x = _track(n_states)
 
     def P(actions):
         drift = 0.8 * x - 0.1 + 0.6 * np.tanh(actions[..., 0])
@@ -65,7 +67,7 @@ def noisy_target(n_states: int = 11, gamma: float = 0.95) -> ContinuousActionMDP
     >>> bool(np.abs(V - V[::-1]).max() < 1e-13)
     True
     """
-    x = np.linspace(-1, 1, n_states)
+    x = _track(n_states)
     rho = np.zeros(n_states)
     rho[0] = 1.0
 
@@ -78,6 +80,11 @@ def noisy_target(n_states: int = 11, gamma: float = 0.95) -> ContinuousActionMDP
         return np.exp(-8 * x**2) - 0.1 * push**2 - 0.1 * care**2
 
     return ContinuousActionMDP(P, R, gamma, rho, action_dim=2, vectorized=True)
+
+
+def _track(n_states):
+    """(S,) positions from -1 to 1."""
+    return np.linspace(-1, 1, whole_number(n_states, "n_states", InvalidMDPError, 1))
 
 
 class RandomLaw(NamedTuple):
@@ -143,6 +150,8 @@ def random_continuous(n_states: int, action_dim: int = 1, rng=0, *, gamma: float
 
 def member(n_states: int = 5, action_dim: int = 2, seed: int = 0, gamma: float = 0.9) -> ContinuousActionMDP:
     """The member of the random family with this seed."""
+    for name, x, least in (("n_states", n_states, 1), ("action_dim", action_dim, 1), ("seed", seed, 0)):
+        whole_number(x, name, InvalidMDPError, least)
     return random_continuous(n_states, action_dim, seed, gamma=gamma)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..paths import ABSENT, AS_TERMINATION, BOOTSTRAP
+from ..paths import AS_TERMINATION, BOOTSTRAP
 from ..references import ahead, carried, gae, n_step, reference, residuals, stops
 
 EVERY = ("gae", "n-step", "v-trace")
@@ -422,4 +422,3 @@ RATIOS = (
 )
 
 BUGS: tuple[AdvantageBug, ...] = BOOTSTRAPS + REWARDS + FACTORS + RATIOS
-NO_TRUNCATION = ABSENT

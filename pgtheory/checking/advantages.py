@@ -1,0 +1,291 @@
+"""``check_advantages``: a function of advantages or returns against the recursion it declares, step by step.
+
+The same records go through both; they agree or they do not, so the verdict needs no statistics. A wrong function is named
+after the known bugs that give its numbers, and shown the smallest record on which it is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..checks.record import FAIL, PASS
+from ..errors import PGTheoryError
+from ..validation import first, whole_number
+from .asking import ADVANTAGES, ARRAYS, BOTH, RETURNS, ROLLOUT, Question, in_words, require_steady
+from .likeness import nearest
+from .paths import ABSENT, AS_TERMINATION, BOOTSTRAP, Rollout, episodes, rollout
+from .references import Setting, as_target, reference
+from .result import DOUBLE, SINGLE, Result
+from .shrinking import Shrinker
+
+PRECISE = 1e-9          # relative deviation that double precision leaves
+RECORDS = 3
+
+
+def check_advantages(fn, gamma, lam=0.95, target="gae", form="arrays", truncation="bootstrap", output="advantages",
+                     tolerance=1e-5, *, n=3, rng=0) -> Result:
+    r"""Does ``fn`` compute the advantages or returns it declares, on every step; if not, where, and which bug is it?
+
+    Parameters
+    ----------
+    fn : function. With ``form="arrays"``, fn(rewards (N, T), values (N, T+1), terminated (N, T), truncated (N, T)) -> (N, T):
+        one episode a row, arbitrary finite data after its end. With ``form="rollout"``, fn(rollout) -> (N, T): rows of T
+        steps with several episodes and automatic resets, see :class:`~pgtheory.checking.paths.Rollout`; rows with holes are
+        tried where it reads ``rollout.valid``. What it returns where there is no step is not looked at
+    gamma : float, discount; lam : float, lambda of the trace; n : int, steps of the n-step targets
+    target : "gae", "lambda returns", "td residual", "n-step", "n-step returns", "monte carlo", "monte carlo returns" (also
+        "reward-to-go"), "v-trace", "v-trace returns" (clips at 1, ``rollout.ratios``); one ending in "returns" is what a
+        single output is compared with
+    truncation : how a time limit counts: "bootstrap", the critic's value follows; "as_termination", nothing follows, on
+        purpose; "absent", there is none in the records
+    output : "advantages", "returns", or "both" for a pair (advantages, returns)
+    tolerance : float, the largest deviation let pass, relative to the largest entry; the verdict says "single precision"
+        where it is above 1e-9
+    rng : Generator or seed of the records
+
+    Returns
+    -------
+    Result; ``bias`` (N, T), or (2, N, T) for both, on the record where it is relatively largest
+
+    Raises
+    ------
+    EstimatorError
+        ``fn`` raised (with the row that caused it), returned another shape, changes its input, keeps state, or is random.
+
+    Notes
+    -----
+    Source of the recursions: Schulman et al., ICLR 2016, equation 16; Sutton & Barto 2018, chapters 7 and 12; time limits:
+    Pardo, Tavakoli, Levdik, Kormushev, *Time limits in reinforcement learning*, ICML 2018.
+
+    Examples
+    --------
+    >>> import numpy as np, pgtheory as pg
+    >>> def gae(rewards, values, terminated, truncated, gamma=0.8, lam=0.9):
+    ...     advantages, carry = np.zeros_like(rewards), 0.0
+    ...     for t in reversed(range(rewards.shape[1])):
+    ...         delta = rewards[:, t] + gamma * values[:, t + 1] * ~terminated[:, t] - values[:, t]
+    ...         carry = delta + gamma * lam * ~(terminated | truncated)[:, t] * carry
+    ...         advantages[:, t] = carry
+    ...     return advantages
+    >>> pg.check_advantages(gae, gamma=0.8, lam=0.9).verdict
+    'PASS'
+    >>> ended = lambda r, v, terminated, truncated: gae(r, v, terminated | truncated, truncated)
+    >>> result = pg.check_advantages(ended, gamma=0.8, lam=0.9)
+    >>> result.verdict, result.diagnosis[0].bug, result.details["smallest"]
+    ('FAIL', 'B6/B7', 'rewards [0], values [0, 1], terminated [0], truncated [1]: advantages [0], should be [0.8]')
+    >>> pg.check_advantages(ended, gamma=0.8, lam=0.9, truncation="as_termination").verdict
+    'PASS'
+    """
+    setting = Setting(_share(gamma, "gamma"), _share(lam, "lam"), whole_number(n, "n", PGTheoryError, 1), as_target(target),
+                      _one_of(truncation, "truncation", (BOOTSTRAP, AS_TERMINATION, ABSENT)))
+    output = _one_of(output, "output", (ADVANTAGES, RETURNS, BOTH))
+    if setting.target.endswith("returns") and output == ADVANTAGES:
+        output = RETURNS
+    if not callable(fn):
+        raise PGTheoryError(f"fn is {type(fn).__name__}: it must be a function")
+    form = _one_of(form, "form", (ARRAYS, ROLLOUT))
+    if setting.family == "v-trace" and form == ARRAYS:
+        raise PGTheoryError("v-trace needs the ratios pi/b, which the form 'arrays' does not have: use form='rollout'")
+    return Check(Question(fn, form, output), setting, float(tolerance), np.random.default_rng(rng)).result()
+
+
+def _share(value, name) -> float:
+    value = float(value)
+    if not 0 <= value <= 1:
+        raise PGTheoryError(f"{name} is {value}: it must lie in [0, 1]")
+    return value
+
+
+def _one_of(value, name, allowed) -> str:
+    if value not in allowed:
+        raise PGTheoryError(f"{name} is {value!r}: it must be one of {', '.join(map(repr, allowed))}")
+    return value
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One record: what was found and what is expected, (1 or 2, N, T) each, equal where there is no step."""
+
+    record: Rollout
+    found: np.ndarray
+    expected: np.ndarray
+
+    @property
+    def bias(self):
+        return self.found - self.expected
+
+    @property
+    def deviation(self) -> float:
+        """The largest deviation over the largest entry; inf where a number is none."""
+        largest = float(np.abs(self.bias).max())
+        scale = float(np.abs(self.expected).max())
+        return largest / scale if np.isfinite(largest) and scale else (float("inf") if largest != 0 else 0.0)
+
+    @property
+    def relative(self) -> float:
+        size = float(np.linalg.norm(self.expected))
+        off = float(np.linalg.norm(self.bias))
+        return off / size if np.isfinite(off) and size else (float("inf") if off != 0 else 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """One run of ``check_advantages``."""
+
+    question: Question
+    setting: Setting
+    tolerance: float
+    rng: np.random.Generator
+
+    def result(self) -> Result:
+        compared, read = self._compare_all()
+        worst = max(compared, key=lambda c: c.relative)
+        deviation = max(c.deviation for c in compared)
+        verdict = PASS if deviation <= self.tolerance else FAIL
+        common = {"target": self._words(), "method": "pathwise", "bias": self._trim(worst.bias), "expected": self._trim(worst.expected),
+                  "found": self._trim(worst.found), "relative_bias": worst.relative,
+                  "coordinate": "step", "blind": blind_spots(self.setting, self.question, read)}
+        if verdict == PASS:
+            return Result(PASS, precision=DOUBLE if deviation <= PRECISE else SINGLE, **common)
+        findings, next_best = nearest(*self._stacked(compared), self._candidates(compared))
+        return Result(FAIL, diagnosis=findings, next_best=next_best, where=self._where(compared),
+                      look="" if findings else self._look(worst), details=self._smallest(compared, findings), **common)
+
+    def _compare_all(self):
+        """Every record compared; the fields that the function looked at."""
+        records = [self._record() for _ in range(RECORDS)]
+        answers = [self.question.ask(record) for record in records]
+        read = set().union(*(fields for _, fields in answers))
+        found = [answer for answer, _ in answers]
+        if self.question.form == ROLLOUT and "valid" in read:
+            records.append(rollout(self.rng, self.setting.truncation, holes=True))
+            found.append(self.question.ask(records[-1])[0])
+        require_steady(self.question, records[0], found[0], self.question.ask(records[0])[0])
+        return [self._compare(record, answer) for record, answer in zip(records, found, strict=True)], read
+
+    def _record(self) -> Rollout:
+        if self.question.form == ROLLOUT:
+            return rollout(self.rng, self.setting.truncation)
+        return episodes(self.rng, self.setting.truncation, finished=self.setting.target.startswith("monte"))
+
+    def _compare(self, record, found) -> Compared:
+        expected = self._picked(reference(record, self.setting))
+        return Compared(record, np.where(record.valid, found, 0.0), np.where(record.valid, expected, 0.0))
+
+    def _picked(self, pair):
+        """(1 or 2, N, T): the outputs asked for, of a pair."""
+        return np.stack({ADVANTAGES: pair[:1], RETURNS: pair[1:], BOTH: pair}[self.question.output])
+
+    def _trim(self, array):
+        return array if self.question.output == BOTH else array[0]
+
+    # -------------------------------------------------------------------------------------------- what went wrong
+
+    def _candidates(self, compared):
+        from .zoo.advantages import BUGS
+
+        for bug in BUGS:
+            if self.setting.family in bug.families:
+                yield bug, np.concatenate([np.ravel(self._wrong(bug, c.record)) for c in compared])
+
+    def _wrong(self, bug, record):
+        with np.errstate(all="ignore"):
+            wrong = self._picked(bug.wrong(record, self.setting))
+        return np.where(record.valid, wrong, 0.0)
+
+    def _stacked(self, compared):
+        return tuple(np.concatenate([np.ravel(getattr(c, name)) for c in compared]) for name in ("found", "expected"))
+
+    def _failing(self, c):
+        """(1 or 2, N, T) bool."""
+        with np.errstate(invalid="ignore"):
+            return ~(np.abs(c.bias) <= self.tolerance * np.abs(c.expected).max())
+
+    def _first(self, compared):
+        """(record, output, row, step) that is wrong first: the earliest one in the order of rows, then of time."""
+        c = next(c for c in compared if self._failing(c).any())
+        which, row, step = first(self._failing(c))
+        return c, which, row, step
+
+    def _where(self, compared) -> str:
+        c, which, row, step = self._first(compared)
+        name = (ADVANTAGES, RETURNS)[which] if self.question.output == BOTH else self.question.output
+        ends = {(True, False): ", which terminates", (False, True): ", cut by a time limit"}.get(
+            (bool(c.record.terminated[row, step]), bool(c.record.truncated[row, step])), "")
+        count = int(sum(self._failing(c).sum() for c in compared))
+        return (f"first in row {row} at time index {step}{ends}: {name} {c.found[which, row, step]:.6g}, should be "
+                f"{c.expected[which, row, step]:.6g}; {count} of {sum(int(c.record.valid.sum()) * len(c.bias) for c in compared)} "
+                "numbers are wrong")
+
+    def _look(self, worst) -> str:
+        if not np.isfinite(worst.relative):
+            return "a number that is none: a division by 0, or a mask applied to it by multiplication"
+        if worst.relative < 1e-3:
+            return "a deviation as small as this is rounding (a lower precision?) or an epsilon; pass tolerance if it is meant"
+        return "no known bug gives these numbers; the smallest record on which it is wrong shows how far off it is"
+
+    def _smallest(self, compared, findings) -> dict:
+        c, _, row, _ = self._first(compared)
+        bugs = self._named(findings)
+
+        def fails(record):
+            try:
+                smaller = self._compare(record, self.question.ask(record)[0])
+            except PGTheoryError:
+                return False
+            same = all(np.allclose(smaller.found, self._wrong(bug, record), rtol=1e-4, atol=1e-4) for bug in bugs)
+            return bool(same and np.isfinite(smaller.deviation) and smaller.deviation > max(self.tolerance, 1e-3))
+
+        arrays = self.question.form == ARRAYS
+        small = Shrinker(fails, arrays, arrays and self.setting.truncation == BOOTSTRAP).shrink(c.record, row)
+        return {"smallest": self._shown(small)} if small is not None else {}
+
+    def _named(self, findings):
+        from .zoo.advantages import BUGS
+
+        wanted = {finding.bug for finding in findings[:1]}
+        return [bug for bug in BUGS if bug.bug in wanted]
+
+    def _shown(self, record) -> str:
+        c = self._compare(record, self.question.ask(record)[0])
+        names = (ADVANTAGES, RETURNS) if self.question.output == BOTH else (self.question.output,)
+        wrong = next(k for k in range(len(names)) if self._failing(c)[k].any())
+        found, expected = (", ".join(_row(row) for row in x[wrong]) for x in (c.found, c.expected))
+        return f"{in_words(record, self.question.form)}: {names[wrong]} {found}, should be {expected}"
+
+    def _words(self) -> str:
+        s, what = self.setting, self.setting.target
+        number = {"gae": f"(gamma {s.gamma:g}, lambda {s.lam:g})", "n-step": f"(n = {s.n})"}.get(what.removesuffix(" returns"), "")
+        limits = {BOOTSTRAP: "time limits bootstrapped", AS_TERMINATION: "time limits taken for terminations",
+                  ABSENT: "no time limits"}[s.truncation]
+        name = {"gae": "GAE", "v-trace": "V-trace"}.get(what, what)
+        outputs = "" if what.endswith("returns") else {RETURNS: " returns", BOTH: " advantages and returns"}.get(
+            self.question.output, " advantages")
+        return f"the {name}{outputs}{' ' + number if number else ''}, {limits}"
+
+
+def _row(numbers) -> str:
+    return "[" + ", ".join(f"{x:.6g}" for x in numbers) + "]"
+
+
+def blind_spots(s: Setting, question: Question, read=()) -> tuple[str, ...]:
+    """What these settings cannot see, in words.
+
+    >>> blind_spots(Setting(0.8, 1.0), Question(None, "rollout", "both"), {"valid"})
+    ('lam = 1: the trace (lambda forgotten in the carry, or applied where it does not belong)',)
+    """
+    traced = s.target in ("gae", "lambda returns", "v-trace", "v-trace returns")
+    spots = (
+        (traced and s.lam == 1, "lam = 1: the trace (lambda forgotten in the carry, or applied where it does not belong)"),
+        (traced and s.lam == 0, "lam = 0: the carry (nothing is carried, so nothing leaks over the end of an episode)"),
+        (s.gamma == 1, "gamma = 1: mistakes in discounting"),
+        (s.gamma == 0, "gamma = 0: the critic at the next state, the carry, and every boundary"),
+        (s.family == "n-step" and s.n == 1, "n = 1: windows and powers of gamma"),
+        (s.truncation == ABSENT, "truncation absent: time limits"),
+        (question.form == ARRAYS, "form 'arrays': several episodes a row, the state after a reset, masked steps (form='rollout')"),
+        (question.form == ROLLOUT and "valid" not in read, "it does not read rollout.valid: rows with masked steps were not tried"),
+        (question.output == ADVANTAGES, "output 'advantages': the returns (output='both')"),
+    )
+    return tuple(words for applies, words in spots if applies)

@@ -1,0 +1,141 @@
+"""All groups of k trajectories of a problem, with their probabilities, and the batch that a function of weights is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import PGTheoryError
+from ..mdp import MDP
+from ..trajectories import Trajectory
+from .fixtures import SHAPES, Fixture, fixture_of, generic_fixtures
+
+ROWS = 10**6            # rows that one problem may ask for
+PLENTY = 150_000        # rows after which no further problem is asked
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Every group of ``size`` trajectories of a fixture.
+
+    rows : (G, size) int, which rows of the fixture's batch are its members; probability : (G,), sums to 1
+    """
+
+    fixture: Fixture
+    rows: np.ndarray
+    probability: np.ndarray
+
+    @property
+    def size(self) -> int:
+        return self.rows.shape[1]
+
+    def batch(self, chosen=slice(None)) -> GroupBatch:
+        """What a function is given: the rows of some groups, group by group."""
+        return GroupBatch(self.fixture, self.rows[chosen])
+
+
+def enumerate_groups(fixture: Fixture, size: int, same_start: bool) -> Groups:
+    """All ordered groups; with ``same_start`` the members share the start state, which is drawn once.
+
+    >>> import pgtheory as pg
+    >>> fixture = fixture_of(pg.models.load("bandit"), pg.SoftmaxPolicy(2, 2), [[0.0, 0.0]] * 2, 1)
+    >>> groups = enumerate_groups(fixture, 2, True)
+    >>> groups.rows.tolist(), groups.probability.tolist()
+    ([[0, 0], [0, 1], [1, 0], [1, 1]], [0.25, 0.25, 0.25, 0.25])
+    """
+    probability = np.asarray(fixture.batch.probability, dtype=float)
+    start = fixture.batch.states[:, 0] if same_start else np.zeros(len(probability), dtype=int)
+    pools = [np.flatnonzero(start == s) for s in np.unique(start)]
+    count = sum(len(pool) ** size for pool in pools) * size
+    if count > ROWS:
+        raise PGTheoryError(f"there are {count} rows in all groups of {size} trajectories, more than the limit of {ROWS}: "
+                            "take a smaller group_size")
+    rows, weights = [], []
+    for pool in pools:
+        members = pool[np.indices((len(pool),) * size).reshape(size, -1).T]
+        share = probability[pool].sum()
+        rows.append(members)
+        weights.append(share * (probability[members] / share).prod(axis=1))
+    return Groups(fixture, np.concatenate(rows), np.concatenate(weights))
+
+
+def group_problems(size: int, gamma: float, critic: str, same_start: bool):
+    """The built-in problems for groups, as many as stay within a row count that is gone through in a second."""
+    if size not in SHAPES:
+        raise PGTheoryError(f"group_size is {size}: the smallest problem with two lengths has 3 trajectories, so {3**size} "
+                            f"groups, {3**size * size} rows, would be gone through; groups of up to {max(SHAPES)} are")
+    problems: list[Groups] = []
+    for fixture in generic_fixtures(size, critic=critic):
+        problems.append(enumerate_groups(_discounted(fixture, gamma, critic), size, same_start))
+        if problems[0].rows.size * (len(problems) + 1) > PLENTY:
+            break
+    return problems
+
+
+def _discounted(fixture, gamma, critic) -> Fixture:
+    """The fixture with this gamma, and a start in every live state, so that groups of different starts differ."""
+    mdp, live = fixture.mdp, ~fixture.mdp.terminal
+    rho = np.where(live, np.arange(1.0, mdp.n_states + 1), 0.0) if np.count_nonzero(mdp.rho) == 1 else mdp.rho
+    changed = MDP(mdp.P, mdp.R, gamma, rho, normalize=True)
+    return fixture_of(changed, fixture.policy, fixture.theta, fixture.horizon, None,
+                      fixture.critic if critic == "random" else None, name=fixture.name, generic=True)
+
+
+class GroupBatch:
+    """N rows, one episode each; group (N,) says which share a group. 0 where ``valid`` is False.
+
+    states : (N, T+1) int; actions : (N, T) int; rewards : (N, T) reward units
+    valid : (N, T) bool; terminated, truncated : (N, T) bool, how the episode ended
+    values, next_values : (N, T) the critic at s_t and at the state reached; log_probs : (N, T) log pi(a_t | s_t)
+    group : (N,) int; gamma : discount; mdp, policy, theta : the problem; horizon : its steps
+    """
+
+    def __init__(self, fixture: Fixture, rows):
+        self._fixture, self._rows, self.read = fixture, rows.reshape(-1), set()
+        batch = fixture.batch
+        for name in ("states", "actions", "rewards", "valid", "terminated", "truncated", "values", "next_values"):
+            setattr(self, name, np.array(getattr(batch, name)[self._rows]))
+        self.group = np.repeat(np.arange(len(rows)), rows.shape[1])
+        self.horizon = fixture.horizon
+
+    @property
+    def gamma(self):
+        self.read.add("gamma")
+        return self._fixture.gamma
+
+    @property
+    def mdp(self):
+        self.read.add("gamma")
+        return self._fixture.mdp
+
+    @property
+    def policy(self):
+        return self._fixture.policy
+
+    @property
+    def theta(self):
+        return self._fixture.theta
+
+    @cached_property
+    def log_probs(self):
+        taken = self._fixture.pi[self.states[:, :-1], self.actions]
+        return np.where(self.valid, np.log(taken), 0.0)
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, n) -> Trajectory:
+        return self._fixture.batch[int(self._rows[n])]
+
+    def __iter__(self):
+        return (self[n] for n in range(len(self)))
+
+    def changed(self) -> str | None:
+        """The name of a field that is no longer what it was, or None."""
+        batch = self._fixture.batch
+        for name in ("rewards", "valid", "states", "actions", "terminated", "truncated", "values", "next_values"):
+            if not np.array_equal(getattr(self, name), getattr(batch, name)[self._rows]):
+                return name
+        return None

@@ -1,0 +1,121 @@
+"""The sequential tier: sampled trajectories, an e-process, and both error probabilities guaranteed under optional stopping.
+
+The guarantee needs a box that holds every estimate: declared, or found by enumeration where the function is deterministic.
+Without one the intervals are those of a confidence sequence by the central limit theorem, and the result says ASYMPTOTIC.
+
+Source of the latter: Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas 2024, *Time-uniform central limit theory and asymptotic
+confidence sequences*, Annals of Statistics 52.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import EPS
+from ..checks.record import FAIL, INCONCLUSIVE, PASS
+from ..checks.sequential import sequential_test
+from ..enumeration import LIMIT, count_trajectories
+from ..errors import PGTheoryError
+from ..trajectories import sample
+from .calling import LIMIT as GROUPS
+from .calling import UnsteadyError, ask_all, estimates_of, group_answer, probe
+from .fixtures import blind_spots
+from .result import Result
+
+TOLERANCE = 0.05        # of the largest entry of the target
+BURN_IN = 2000          # draws before the central limit theorem is taken at its word
+SLACK = 1e-9            # of the width of a box found by enumeration
+ASYMPTOTIC = "sequential, ASYMPTOTIC"
+
+
+def check_by_sampling(fn, fixtures, target, k, alpha, beta, tolerance, rng, bounds, budget) -> Result:
+    """FAIL with a false-alarm probability of at most alpha over all fixtures, PASS with a false-pass probability of beta."""
+    if target.up_to_scale:
+        raise PGTheoryError("a target up to scale has no sequential test: its scale would have to be estimated first; use "
+                            "method='exact', or declare the scale")
+    rng = np.random.default_rng(rng)
+    results = []
+    for fixture in fixtures:
+        results.append(_one(fn, fixture, target, k, alpha / len(fixtures), beta,
+                            TOLERANCE if tolerance is None else tolerance, rng, bounds, budget))
+        if results[-1].verdict == FAIL:
+            break
+    worst = max(results, key=lambda r: ((PASS, INCONCLUSIVE, FAIL).index(r.verdict), r.relative_bias))
+    return worst
+
+
+def _one(fn, fixture, target, k, alpha, beta, tolerance, rng, bounds, budget) -> Result:
+    expected = np.asarray(target.value(fixture), dtype=float)
+    allowed = tolerance * float(np.abs(expected).max())
+    draw = _drawing(fn, fixture, k)
+    box = _box(fn, fixture, k, bounds)
+    if box is None:
+        verdict, n, mean, words = _asymptotic(draw, expected.ravel(), allowed, alpha, beta, budget, rng)
+    else:
+        found = sequential_test(draw, expected.ravel(), *(np.ravel(x) for x in box), allowed, alpha, beta, budget, rng)
+        verdict, n, mean, words = found.verdict, found.n, found.estimate, found.reason
+    bias = mean.reshape(expected.shape) - expected
+    size = float(np.linalg.norm(expected)) or 1.0
+    return Result(verdict, target.words, "sequential" if box is not None else ASYMPTOTIC, bias,
+                  float(np.linalg.norm(bias)) / size, expected, mean.reshape(expected.shape), blind=_blind(fixture, allowed),
+                  where=fixture.name, details={"decided": words, "draws": n,
+                                               "errors": f"false FAIL <= {alpha:.1g}, false PASS <= {beta:.1g}"})
+
+
+def _blind(fixture, allowed):
+    spots = blind_spots([fixture]) if count_trajectories(fixture.mdp, fixture.behaviour, fixture.steps) <= LIMIT else ()
+    return (*spots, f"a bias of less than {allowed:.2g} in every coordinate")
+
+
+def _drawing(fn, fixture, k):
+    """(n, rng) -> (n, size) estimates on fresh trajectories."""
+    def rows(n, rng):
+        batch = sample(fixture.mdp, fixture.behaviour, n, fixture.horizon, fixture.time_limit, rng)
+        return batch.with_critic(fixture.critic)
+
+    def draw(n, rng):
+        if k == 1:
+            return estimates_of(fn, rows(n, rng), fixture)[0].reshape(n, -1)
+        batch = rows(n * k, rng)
+        return np.stack([group_answer(fn, batch.take(range(i, i + k)), fixture, k)[0].ravel() for i in range(0, n * k, k)])
+    return draw
+
+
+def _box(fn, fixture, k, bounds):
+    """(low, high), theta's shape, that hold every estimate; None where nothing is known."""
+    if bounds is not None:
+        low, high = (np.broadcast_to(np.asarray(x, dtype=float), fixture.theta.shape) for x in bounds)
+        return low, high
+    count = count_trajectories(fixture.mdp, fixture.behaviour, fixture.steps)
+    if count > LIMIT or (k > 1 and count**k > GROUPS):
+        return None
+    try:
+        probe(fn, fixture, k)
+    except UnsteadyError:
+        return None
+    estimates = ask_all(fn, fixture, k).estimates
+    low, high = estimates.min(axis=0), estimates.max(axis=0)
+    slack = SLACK * (high - low) + 16 * EPS * np.maximum(np.abs(low), np.abs(high))
+    return low - slack, high + slack
+
+
+def _asymptotic(draw, target, allowed, alpha, beta, budget, rng):
+    """(verdict, draws, mean, words) by asymptotic confidence sequences, Bonferroni over coordinates."""
+    n, total, squares, step = 0, np.zeros_like(target), np.zeros_like(target), BURN_IN
+    while n < budget:
+        X = draw(min(step, budget - n), rng)
+        n, total, squares = n + len(X), total + (X - target).sum(axis=0), squares + ((X - target) ** 2).sum(axis=0)
+        off = total / n
+        deviation = np.sqrt(np.maximum(squares / n - off**2, 0.0))
+        step = min(2 * step, 32768)
+        if (np.abs(off) > _margin(n, deviation, alpha / len(target)) + EPS * n).any():
+            return FAIL, n, target + off, f"outside an asymptotic confidence sequence after {n} draws"
+        if (np.abs(off) + _margin(n, deviation, beta) < allowed).all():
+            return PASS, n, target + off, f"inside the tolerance, by an asymptotic confidence sequence, after {n} draws"
+    return INCONCLUSIVE, n, target + off, f"{n} draws do not decide"
+
+
+def _margin(n, deviation, alpha):
+    """Half width at level alpha, tightest near 10^4 draws."""
+    rho2 = 2 * np.log(1 / alpha) / 1e4
+    return deviation * np.sqrt(2 * (n * rho2 + 1) / (n**2 * rho2) * np.log(np.sqrt(n * rho2 + 1) / alpha))

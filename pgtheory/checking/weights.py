@@ -1,0 +1,359 @@
+r"""``check_weights``: what multiplies the scores, :math:`\hat g = \sum_t w_t \nabla\log\pi(a_t|s_t)`, for groups of trajectories.
+
+A loss fits too: :math:`w = -\partial\,\mathrm{loss} / \partial\log\pi`. The function gives numbers, many groups in one call; the
+scores are contracted here, exactly. The expectation over all groups of small problems is compared with the target, without
+statistics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..checks.record import FAIL, PASS
+from ..errors import EstimatorError, PGTheoryError
+from ..horizon import powers
+from ..scores import contract_scores
+from ..solution import solve
+from ..validation import whole_number
+from .asking import close
+from .calling import in_words
+from .fixtures import GAMMA, blind_spots
+from .grouping import GroupBatch, Groups, group_problems
+from .likeness import nearest
+from .result import DOUBLE, SINGLE, Finding, Result
+from .targets import Target
+from .targets import as_target as any_target
+
+PRECISE, ROUNDING = 1e-9, {DOUBLE: 1e-13, SINGLE: 1e-7}
+PROBED = 8              # groups that are asked for alone, beside the shortest and the longest
+
+
+def check_weights(fn, group_size=1, same_start=True, target="gradient", *, gamma=None, tolerance=1e-5) -> Result:
+    r"""Is the gradient with these weights unbiased; if not, how far off is it, where, and which known bug does it look like?
+
+    Parameters
+    ----------
+    fn : function (batch) -> (N, T), what multiplies the score of step t in row n. ``batch`` is a
+        :class:`~pgtheory.checking.grouping.GroupBatch` of many groups: rewards (N, T), valid (N, T), group (N,), ...; what is
+        returned where ``valid`` is False is not looked at. For a loss return minus its derivative by log pi. The estimate of a
+        group is the mean over its rows of sum_t w score. A function that couples all groups of a call (a mean over the
+        whole batch) is called group by group, on one problem: the group is then its batch
+    group_size : int; same_start : bool, the members of a group share the start state
+    target : "gradient", "gradient up to scale", "without gamma^t", "without gamma^t up to scale", or another of
+        :mod:`pgtheory.checking.targets`. Up to scale a positive factor is free, and reported; a turned gradient is not let pass
+    gamma : float, discount of the problems; None takes 0.8 for functions that read ``batch.gamma``, else 1
+    tolerance : float, relative bias let pass; the verdict says "single precision" where it is above 1e-9
+
+    Returns
+    -------
+    Result; ``bias`` in theta's shape, on the problem where it is relatively largest
+
+    Raises
+    ------
+    EstimatorError
+        ``fn`` raised, returned another shape or NaN, changes its input, keeps state, or is random.
+    PGTheoryError
+        There are too many groups to go through, with their number.
+
+    Examples
+    --------
+    >>> import numpy as np, pgtheory as pg
+    >>> def grpo(batch, spread=False):
+    ...     total = (batch.rewards * batch.valid).sum(axis=1).reshape(-1, 3)
+    ...     others = (total.sum(axis=1, keepdims=True) - total) / 2
+    ...     A = (total - others) / (total.std(axis=1, keepdims=True) + 1e-6 if spread else 1)
+    ...     return A.reshape(-1, 1) * batch.valid
+    >>> pg.check_weights(grpo, group_size=3).verdict
+    'PASS'
+    >>> result = pg.check_weights(lambda batch: grpo(batch, spread=True), group_size=3, target="gradient up to scale")
+    >>> result.verdict, result.relative_bias > 0.01, result.cosine > 0.9
+    ('FAIL', True, True)
+    """
+    if not callable(fn):
+        raise PGTheoryError(f"fn is {type(fn).__name__}: it must be a function (batch) -> (N, T)")
+    k = whole_number(group_size, "group_size", PGTheoryError, 1)
+    declared = any_target(target)
+    if declared.off_policy:
+        raise PGTheoryError(f"target {target!r} is about another policy's trajectories: use check_estimator")
+    discount = _discount(fn, k, gamma, declared, same_start)
+    problems = group_problems(k, discount, declared.critic, bool(same_start))
+    answers = [ask(fn, problems[0])]
+    problems = problems[:1] if answers[0].coupled else problems
+    answers += [ask(fn, groups) for groups in problems[1:]]
+    return _judge([Compared(groups, answer, declared) for groups, answer in zip(problems, answers, strict=True)], declared,
+                  float(tolerance))
+
+
+def _discount(fn, k, gamma, target, same_start) -> float:
+    """The gamma given; else what suits the function: 1 where it never asks for one."""
+    if gamma is not None:
+        if not 0 <= float(gamma) <= 1:
+            raise PGTheoryError(f"gamma is {gamma}: it must lie in [0, 1]")
+        return float(gamma)
+    groups = group_problems(k, GAMMA, target.critic, bool(same_start))[0]
+    batch = groups.batch(slice(0, PROBED))
+    _call(fn, batch)
+    return GAMMA if "gamma" in batch.read else 1.0
+
+
+# ------------------------------------------------------------------------------------------------ asking
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """weights : (G, k, T), as for a group by itself; coupled : bool, the groups of a call change each other;
+    share : what the weights of a call of all groups were multiplied by, 1 where nothing depends on their number"""
+
+    weights: np.ndarray
+    coupled: bool = False
+    share: float = 1.0
+
+
+def ask(fn, groups: Groups) -> Answer:
+    """The weights of all groups, in one call where groups do not change each other."""
+    steps = groups.fixture.batch.valid[groups.rows].sum(axis=(1, 2))
+    spread = np.random.default_rng(0).integers(len(steps), size=PROBED)
+    chosen = np.unique([*spread, np.argmin(steps), np.argmax(steps)])
+    alone = np.stack([_weights(fn, groups, [g])[0] for g in chosen])
+    together = _weights(fn, groups, slice(None))
+    again = np.stack([_weights(fn, groups, [g])[0] for g in chosen])
+    if not close(alone, again):
+        raise EstimatorError(_two_answers(fn, groups, chosen, again))
+    if close(alone, together[chosen]):
+        return Answer(together)
+    share = _share(alone, together[chosen])
+    if share is not None:
+        return Answer(together * share, share=share)
+    return Answer(np.concatenate([_weights(fn, groups, [g]) for g in range(len(groups.rows))]), coupled=True)
+
+
+def _two_answers(fn, groups, chosen, again) -> str:
+    once_more = np.stack([_weights(fn, groups, [g])[0] for g in chosen])
+    cause = ("keeps state between calls (a running mean, a counter, a cache): start afresh in every call"
+             if close(again, once_more) else "draws random numbers without a seed of its own: seed it in every call")
+    return f"your function gives two answers to one question: it {cause}"
+
+
+def _share(alone, together):
+    """The one factor between the answers for groups alone and in a crowd, as a mean over all rows makes it; else None."""
+    size = float((together**2).sum())
+    factor = float((alone * together).sum()) / size if size > 0 else 0.0
+    return factor if factor > 0 and close(alone, factor * together) else None
+
+
+def _weights(fn, groups, chosen):
+    """(g, k, T) in float64, 0 where there is no step."""
+    batch = groups.batch(chosen)
+    answer = _as_weights(_call(fn, batch), batch)
+    changed = batch.changed()
+    if changed:
+        raise EstimatorError(f"your function changed batch.{changed}: work on a copy")
+    bad = batch.valid & ~np.isfinite(answer)
+    if bad.any():
+        n, t = (int(i) for i in np.argwhere(bad)[0])
+        members = " and ".join(in_words(batch[m]) for m in np.flatnonzero(batch.group == batch.group[n]))
+        raise EstimatorError(f"your function returned {answer[n, t]} at step {t}; on {members}")
+    return np.where(batch.valid, answer, 0.0).reshape(-1, groups.size, answer.shape[1])
+
+
+def _call(fn, batch: GroupBatch):
+    try:
+        return fn(batch)
+    except EstimatorError:
+        raise
+    except Exception as error:
+        raise EstimatorError(f"your function raised {type(error).__name__}: {' '.join(str(error).split())}; on "
+                             f"{len(batch)} rows in {int(batch.group[-1]) + 1} groups, the first is {in_words(batch[0])}") from error
+
+
+def _as_weights(answer, batch):
+    shape = batch.rewards.shape
+    if answer is None:
+        raise EstimatorError(f"your function returned None: return the weights, {shape} (is the return statement missing?)")
+    for method in ("detach", "cpu"):        # a PyTorch tensor that still has a gradient or lives elsewhere
+        answer = getattr(answer, method)() if hasattr(answer, method) else answer
+    try:
+        array = np.asarray(answer).astype(float)
+    except (TypeError, ValueError):
+        raise EstimatorError("what your function returned is no array of numbers") from None
+    if array.shape != shape:
+        hint = {(shape[0],): "; one weight a row? multiply it with batch.valid: w[:, None] * batch.valid",
+                (shape[0], 1): "; one weight a row? multiply it with batch.valid",
+                shape[::-1]: "; it looks transposed", (shape[0], shape[0]): "; (N,) against (N, 1) broadcasts to (N, N)"}
+        raise EstimatorError(f"the weights have shape {array.shape}: they must be {shape}{hint.get(array.shape, '')}")
+    return array
+
+
+# ------------------------------------------------------------------------------------------------ comparing
+
+
+def expectation(groups: Groups, weights):
+    """theta's shape: the mean over all groups of (1/k) sum over rows and steps of w score."""
+    return contract_scores(groups.fixture.policy, groups.fixture.theta, _table(groups, weights).sum(axis=0)[None])[0]
+
+
+def _table(groups, weights):
+    """(T, S, A): weights times probability, added up by time, state and action; 0 where there is no step."""
+    fixture, batch = groups.fixture, groups.fixture.batch
+    S, A = fixture.pi.shape
+    T = weights.shape[-1]
+    share = np.where(batch.valid[groups.rows], weights, 0.0) * (groups.probability / groups.size)[:, None, None]
+    place = np.arange(T) * (S * A) + batch.states[:, :-1] * A + batch.actions
+    return np.bincount(place[groups.rows].ravel(), weights=share.ravel(), minlength=T * S * A).reshape(T, S, A)
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One problem: the expectation with the weights given, beside the target."""
+
+    groups: Groups
+    answer: Answer
+    target: Target
+
+    @cached_property
+    def found(self):
+        return expectation(self.groups, self.answer.weights)
+
+    @cached_property
+    def truth(self):
+        return np.asarray(self.target.value(self.groups.fixture), dtype=float)
+
+    @cached_property
+    def scale(self) -> float:
+        return self.scale_of(self.found)
+
+    def scale_of(self, found) -> float:
+        """The multiple of the target nearest to what was found, where it is free and positive; else 1."""
+        factor = float((found * self.truth).sum() / (self.truth**2).sum())
+        return factor if self.target.up_to_scale and factor > 0 else 1.0
+
+    @property
+    def expected(self):
+        return self.truth * self.scale
+
+    @property
+    def bias(self):
+        return self.found - self.expected
+
+    @property
+    def relative(self) -> float:
+        return float(np.linalg.norm(self.bias) / np.linalg.norm(self.expected))
+
+    @cached_property
+    def size(self) -> float:
+        """E sum |w|: the scale of what was averaged."""
+        per_group = np.abs(self.answer.weights).sum(axis=(1, 2)) / self.groups.size
+        return float(self.groups.probability @ per_group)
+
+    def within(self, tolerance, rounding) -> bool:
+        allowed = max(tolerance * float(np.linalg.norm(self.expected)), rounding * self.size)
+        return float(np.linalg.norm(self.bias)) <= allowed
+
+
+def _judge(compared, target, tolerance) -> Result:
+    worst = max(compared, key=lambda c: c.relative)
+    passed = all(c.within(tolerance, ROUNDING[DOUBLE]) for c in compared)
+    blind = blind_spots([c.groups.fixture for c in compared])
+    result = Result(PASS if passed else FAIL, target.words, "exact", worst.bias, worst.relative, worst.expected, worst.found,
+                    blind=tuple(words for words in blind if "target=" not in words), details=_details(compared, target))
+    if passed:
+        precise = all(c.within(PRECISE, ROUNDING[DOUBLE]) for c in compared)
+        return replace(result, precision=DOUBLE if precise else SINGLE)
+    findings, next_best = _diagnose(compared, target)
+    return replace(result, diagnosis=findings, next_best=next_best, where=_where(compared, target, tolerance),
+                   look="" if findings else _look(worst))
+
+
+def _details(compared, target) -> dict:
+    details = {}
+    if target.up_to_scale:
+        details["scale"] = ", ".join(f"{c.scale:.6g}" for c in compared) + " times the target"
+    if compared[0].answer.coupled:
+        details["called"] = "group by group: the groups of one call change each other"
+    elif compared[0].answer.share != 1:
+        details["called"] = "on all groups, whose number divides the weights: given as for one group"
+    return details
+
+
+def _look(worst) -> str:
+    if not worst.found.any():
+        return "it is 0 in the mean: are the weights constant in the rewards, or cut off from log pi?"
+    return "no known bug has this mean; the table says in which coordinates it is off"
+
+
+def _where(compared, target, tolerance) -> str:
+    worst = max(compared, key=lambda c: c.relative)
+    share = (worst.bias**2).sum(axis=1) / (worst.bias**2).sum()
+    words = [worst.groups.fixture.name, *_times(worst, target, tolerance),
+             f"{100 * share.max():.0f} % of the squared bias in state {int(np.argmax(share))}"]
+    return "; ".join(words)
+
+
+def _times(c, target, tolerance):
+    """The time indices whose part of the gradient is off, where the target has such parts."""
+    if not target.words.startswith("the gradient"):
+        return
+    fixture = c.groups.fixture
+    solved = solve(fixture.mdp, fixture.pi, horizon=fixture.horizon)
+    visits = solved.state_distribution
+    if "without gamma^t" not in target.words:
+        visits = visits * powers(fixture.gamma, len(visits), fixture.batch.arithmetic)[:, None]
+    live = ~fixture.mdp.terminal[:, None]
+    parts = contract_scores(fixture.policy, fixture.theta, visits[..., None] * fixture.pi * solved.Q * live)
+    found = contract_scores(fixture.policy, fixture.theta, _table(c.groups, c.answer.weights))
+    off = np.linalg.norm((found - c.scale * parts).reshape(len(parts), -1), axis=1)
+    wrong = np.flatnonzero(off > max(tolerance * np.linalg.norm(c.expected), 1e-10 * c.size))
+    if 0 < len(wrong) < len(parts):
+        yield f"at time {'index' if len(wrong) == 1 else 'indices'} {', '.join(map(str, wrong))} only"
+
+
+# ------------------------------------------------------------------------------------------------ which bug
+
+
+def _diagnose(compared, target):
+    """The known bugs with this mean; where some also have these very weights, those only."""
+    from .zoo.weights import weight_bugs
+
+    steps = [_steps(c.groups, "without gamma^t" not in target.words) for c in compared]
+    with np.errstate(all="ignore"):
+        pairs = [(bug, [np.where(s.valid, bug.weights(s), 0.0) for s in steps])
+                 for bug in weight_bugs(compared[0].groups.size, target)]
+    found, expected = (np.concatenate([np.ravel(x) for x in parts]) for parts in
+                       zip(*((c.found / c.scale, c.truth) for c in compared), strict=True))
+    means = [(bug, np.concatenate([np.ravel(_scaled(c, w)) for c, w in zip(compared, weights, strict=True)]))
+             for bug, weights in pairs]
+    findings, next_best = nearest(found, expected, means)
+    same = {bug.bug for bug, weights in pairs if all(_alike(c, w) for c, w in zip(compared, weights, strict=True))}
+    told = tuple(finding for finding in findings if finding.bug in same) or findings      # equal row by row settles a tie
+    return (told, next_best) if told else (_factor(found, expected), next_best)
+
+
+def _steps(groups, discounted):
+    """What the bugs are written over, (G, k, T) each."""
+    from .zoo.mutant import Steps
+
+    fixture = groups.fixture
+    return Steps(fixture.batch, fixture.policy, fixture.theta, fixture.gamma, discounted, rows=groups.rows)
+
+
+def _scaled(c, weights):
+    mean = expectation(c.groups, weights)
+    return mean / c.scale_of(mean)
+
+
+def _alike(c, weights) -> bool:
+    valid = c.groups.fixture.batch.valid[c.groups.rows]
+    return close(np.where(valid, weights, 0.0) / c.scale_of(expectation(c.groups, weights)), c.answer.weights / c.scale)
+
+
+def _factor(found, expected) -> tuple[Finding, ...]:
+    """The one number that the target would have to be multiplied with, on all problems, or nothing."""
+    factor = float(found @ expected / (expected @ expected))
+    off = float(np.linalg.norm(found - factor * expected) / np.linalg.norm(found - expected))
+    if off > 1e-6 or factor == 0:
+        return ()
+    words = "the sign is flipped" if abs(factor + 1) < 1e-6 else f"{factor:.6g} times the target, whatever the problem"
+    return (Finding("factor", words, off, factor, look="a mean where a sum belongs, or a loss where a gain belongs"),)

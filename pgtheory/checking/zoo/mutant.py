@@ -1,0 +1,182 @@
+"""What a bug is: a small wrong function, its name, where it was met, and what to look at."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ...estimators.base import discounted_sums
+from ...scores import score_sums
+
+LAM = 0.95      # lambda of the traces, where the target names none
+CHUNK = 2**15   # trajectories gone through at once
+
+
+class Steps:
+    """The arrays that a bug is written over, (..., T): rows of trajectories, or groups of rows (..., k, T).
+
+    r : rewards; V, V_next : the critic at s_t and at the state reached, 0 after the end
+    valid, last, terminated, truncated, entered : bool, the step was taken, was the last, how it ended
+    length : (..., 1) steps of the episode; d : (T,) gamma^t, or 1 where the target has none
+    p, ratio : probability of the action, and what it is in units of the behaviour's; 1 after the end
+    states (..., T+1), actions : int; gamma, lam : numbers; pi : (S, A); policy, theta : the policy
+
+    What follows from them: G reward-to-go, whole the return of the whole episode as the target weighs it.
+    """
+
+    def __init__(self, batch, policy, theta, gamma, discounted=True, lam=LAM, rows=None):
+        pick = (lambda x: x) if rows is None else (lambda x: x[rows])
+        self.batch, self.policy, self.theta, self.gamma = batch, policy, theta, gamma
+        self.lam, self.discounted = lam, discounted
+        self.pi, self.behaviour = policy.probabilities(theta), batch.behaviour
+        self.states, self.actions, self.r, self.valid = map(pick, (batch.states, batch.actions, batch.rewards, batch.valid))
+        self.terminated, self.truncated, self.entered = map(pick, (batch.terminated, batch.truncated, batch.entered_terminal))
+        self._values = (lambda: pick(batch.values)), (lambda: pick(batch.next_values))
+
+    @cached_property
+    def V(self):
+        return self._values[0]()
+
+    @cached_property
+    def V_next(self):
+        return self._values[1]()
+
+    @property
+    def last(self):
+        return self.terminated | self.truncated
+
+    @cached_property
+    def length(self):
+        return self.valid.sum(axis=-1, keepdims=True)
+
+    @cached_property
+    def powers(self):
+        return self.gamma ** np.arange(self.r.shape[-1])
+
+    @cached_property
+    def d(self):
+        return self.powers if self.discounted else np.ones(self.r.shape[-1])
+
+    @cached_property
+    def p(self):
+        return np.where(self.valid, self.pi[self.states[..., :-1], self.actions], 1.0)
+
+    @cached_property
+    def ratio(self):
+        return self.p / np.where(self.valid, self.behaviour[self.states[..., :-1], self.actions], 1.0)
+
+    @cached_property
+    def G(self):
+        return to_go(self.r, self.gamma)
+
+    @cached_property
+    def whole(self):
+        return self.G[..., :1] * (np.ones(self.r.shape[-1]) if self.discounted else 1 / self.powers)
+
+    @cached_property
+    def delta(self):
+        """TD errors, bootstrapped where the problem goes on."""
+        return self.r + self.gamma * np.where(self.terminated, 0.0, self.V_next) - self.V
+
+    def along_scores(self, weights, states=None, actions=None):
+        """(N,) + theta's shape: sum_t weights[n, t] score(states, actions), of the step itself where nothing else is said."""
+        score = np.asarray(self.policy.score(self.theta), dtype=float)
+        states = self.states[:, :-1] if states is None else states
+        actions = self.actions if actions is None else actions
+        return np.einsum("nt,nt...->n...", np.where(self.valid, weights, 0.0), score[states, actions])
+
+
+def to_go(x, factor):
+    """(..., T) sum_{k >= t} of x_k times the product of the factors from t on."""
+    flat = discounted_sums(x.reshape(-1, x.shape[-1]), factor if np.ndim(factor) == 0 else
+                           np.broadcast_to(factor, x.shape).reshape(-1, x.shape[-1]))
+    return flat.reshape(x.shape)
+
+
+def so_far(x, factor=1.0):
+    """(..., T) sum_{k <= t} of x_k, past ones times factor per step."""
+    return to_go(x[..., ::-1], factor)[..., ::-1]
+
+
+def earlier(x, fill=0.0):
+    """(..., T) x one step before."""
+    return np.concatenate([np.full_like(x[..., :1], fill), x[..., :-1]], axis=-1)
+
+
+def later(x, fill=0.0):
+    """(..., T) x one step on."""
+    return np.concatenate([x[..., 1:], np.full_like(x[..., :1], fill)], axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Mutant:
+    """A known bug, written as an estimator: call it like one, (batch, policy, theta, gamma).
+
+    bug : id; words : what it does; row : of the list of reports it was met in, or "own"; links : public threads
+    weights : Steps -> (..., T), what multiplies the scores; or
+    estimates : Steps -> (...) + theta's shape, where the score itself is wrong
+    target : what it should estimate; batch_size : trajectories that one estimate is made of
+    look : what to look at; wrong : False for what is right although it was reported, or looks wrong
+    """
+
+    bug: str
+    words: str
+    weights: Callable[[Steps], Any] | None = None
+    estimates: Callable[[Steps], Any] | None = None
+    row: str = "own"
+    links: tuple[str, ...] = ()
+    look: str = ""
+    target: str = "gradient"
+    batch_size: int = 1
+    wrong: bool = True
+    seam: str = "gradients"
+
+    def __call__(self, batch, policy, theta, gamma):
+        if self.batch_size == 1:
+            return self._on_rows(batch, Steps(batch, policy, theta, gamma, self._discounted, self._lam))
+        rows = np.arange(len(batch))[None]
+        return self._on_groups(batch, Steps(batch, policy, theta, gamma, self._discounted, self._lam, rows), rows)[0]
+
+    @property
+    def _discounted(self):
+        return "without gamma^t" not in self.target
+
+    @property
+    def _lam(self):
+        inside = self.target.partition("(")[2].partition(")")[0]
+        return float(inside) if inside else LAM
+
+    def mean(self, fixture, batch_size=1, discounted=True, lam=LAM) -> np.ndarray:
+        """theta's shape: the exact expectation on a fixture, for groups of ``batch_size``."""
+        batch, policy, theta = fixture.batch, fixture.policy, fixture.theta
+        probability = np.asarray(batch.probability, dtype=float)
+        if self.batch_size == 1:
+            steps = Steps(batch, policy, theta, fixture.gamma, discounted, lam)
+            return np.tensordot(probability, self._on_rows(batch, steps), axes=1)
+        total = np.zeros(policy.shape)
+        for rows in group_rows(len(batch), batch_size):
+            steps = Steps(batch, policy, theta, fixture.gamma, discounted, lam, rows)
+            total += np.tensordot(probability[rows].prod(axis=1), self._on_groups(batch, steps, rows), axes=1)
+        return total
+
+    def _on_rows(self, batch, steps):
+        if self.weights is None:
+            return self.estimates(steps)
+        return score_sums(batch, steps.policy, steps.theta, np.where(steps.valid, self.weights(steps), 0.0))
+
+    def _on_groups(self, batch, steps, rows):
+        weights = np.where(steps.valid, self.weights(steps), 0.0)
+        flat = score_sums(batch.take(rows.reshape(-1)), steps.policy, steps.theta, weights.reshape(-1, weights.shape[-1]))
+        return flat.reshape(rows.shape + steps.policy.shape).mean(axis=1)
+
+
+def group_rows(n, k):
+    """All k-tuples of n rows, (m, k) at a time."""
+    tuples = itertools.product(range(n), repeat=k)
+    while part := list(itertools.islice(tuples, max(CHUNK // k, 1))):
+        yield np.array(part, dtype=np.intp)
