@@ -7,10 +7,11 @@ import sys
 import clock
 import dense
 import deterministic
+import exact
 import imports
 import simulation
 import sparse
 
 if __name__ == "__main__":
-    raise SystemExit(clock.show(dense.table("--large" in sys.argv), sparse.table(), deterministic.table(), simulation.table(),
-                                imports.table()))
+    raise SystemExit(clock.show(dense.table("--large" in sys.argv), sparse.table(), deterministic.table(), exact.table(),
+                                simulation.table(), imports.table()))

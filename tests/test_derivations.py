@@ -411,7 +411,8 @@ def failing(slug, *args, **kwargs):
 
 def test_a_transposed_transition_law_in_the_solve_is_seen(monkeypatch):
     right = arithmetic.ExactKernel.mix
-    monkeypatch.setattr(arithmetic.ExactKernel, "mix", lambda self, pi: right(self, pi).T.copy())
+    monkeypatch.setattr(arithmetic.ExactKernel, "system",
+                        lambda self, pi, gamma: arithmetic.plus_identity(right(self, pi * -gamma).T.copy()))
     assert {"V from Q", "What the first k steps leave out"} <= failing("bellman")
     assert "Differentiate the Bellman equation" in failing("recursion")
     assert "Flow" in failing("occupancy") or "What the first k terms leave out" in failing("occupancy")

@@ -41,6 +41,22 @@ class IntegerRows:
         return cls([{t: x.numerator * (c // x.denominator) for t, x in enumerate(row) if x}
                     for row, c in zip(M, scales, strict=True)], scales)
 
+    def dense(self) -> np.ndarray:
+        """(n, n) object array of Fractions."""
+        out = np.full(self.shape, Fraction(0), dtype=object)
+        for s, (row, scale) in enumerate(zip(self.rows, self.scales, strict=True)):
+            for t, x in row.items():
+                out[s, t] = Fraction(x, scale)
+        return out
+
+    def subtracted_from_identity(self, gamma: Fraction) -> IntegerRows:
+        """I - gamma M."""
+        scales = [gamma.denominator * scale for scale in self.scales]
+        rows = [{t: -gamma.numerator * x for t, x in row.items()} for row in self.rows]
+        for s, (row, scale) in enumerate(zip(rows, scales, strict=True)):
+            row[s] = row.get(s, 0) + scale
+        return IntegerRows(rows, scales)
+
     def restricted(self, active) -> IntegerRows:
         """The rows and columns ``active``."""
         place = {int(t): i for i, t in enumerate(active)}

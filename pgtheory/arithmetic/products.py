@@ -113,27 +113,32 @@ class ExactKernel:
     def mix(self, pi):
         if pi.ndim > 2:
             return stacked([self.mix(one) for one in pi], pi.shape[:-2])
+        if self.arithmetic.name == "Fraction":
+            return self._mixed(pi).dense()
         P_pi = self.arithmetic.zeros((self.n_states, self.n_states))
         for s, a, t, p in self.pattern:
             if pi[s, a] != 0:
                 P_pi[s, t] += pi[s, a] * p
         return P_pi
 
+    def _mixed(self, pi) -> IntegerRows:
+        """P_pi (S, S) of Fractions, row by row over one denominator."""
+        rows: list[dict] = []
+        scales = []
+        for s, actions in enumerate(self._integers):
+            taken = [(pi[s, a], whole, row) for a, whole, row in actions if pi[s, a]]
+            scales.append(math.lcm(*(weight.denominator * whole for weight, whole, _ in taken)))
+            rows.append({})
+            for weight, whole, row in taken:
+                factor = weight.numerator * (scales[s] // (weight.denominator * whole))
+                for t, p in row:
+                    rows[s][t] = rows[s].get(t, 0) + factor * p
+        return IntegerRows(rows, scales)
+
     def system(self, pi, gamma):
         if pi.ndim > 2 or self.arithmetic.name != "Fraction":
             return plus_identity(self.mix(pi * -gamma))
-        rows, scales = [], []
-        for s, actions in enumerate(self._integers):
-            taken = [(pi[s, a] * gamma, whole, row) for a, whole, row in actions if pi[s, a]]
-            scale = math.lcm(*(weight.denominator * whole for weight, whole, _ in taken))
-            entries = {s: scale}
-            for weight, whole, row in taken:
-                factor = weight.numerator * (scale // (weight.denominator * whole))
-                for t, p in row:
-                    entries[t] = entries.get(t, 0) - factor * p
-            rows.append(entries)
-            scales.append(scale)
-        return IntegerRows(rows, scales)
+        return self._mixed(pi).subtracted_from_identity(gamma)
 
     def expect(self, V):
         if V.ndim > 1:

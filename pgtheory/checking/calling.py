@@ -41,6 +41,11 @@ class Answers:
         return np.tensordot(self.probability, self.estimates, axes=1)
 
     @property
+    def squares(self) -> np.ndarray:
+        """theta's shape: the mean of the squared estimates."""
+        return np.tensordot(self.probability, self.estimates**2, axes=1)
+
+    @property
     def size(self) -> float:
         """E |estimate|: the scale of what was averaged."""
         return float(self.probability @ np.linalg.norm(self.estimates.reshape(len(self.estimates), -1), axis=1))

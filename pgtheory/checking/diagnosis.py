@@ -1,8 +1,9 @@
 """Which known bug is it? The exact bias of every bug of the zoo, on the same problems, beside the function's own.
 
-A finding is named only where its bias is the function's to within 1e-6. First the bugs as they stand, then together with a
+A bug is named only where its bias is the function's to within 1e-6. First the bugs as they stand, then together with a
 forgotten gamma^t, then up to a factor of the bias, then up to a factor of the whole estimate: the first of these that fits is
-reported, with everything that fits equally well, because these settings cannot tell them apart.
+reported, with everything that fits equally well. Where several have the same mean, those with the same second moments stay;
+what still ties cannot be told apart on these problems.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..errors import PGTheoryError
 from .result import Finding
+from .targets import as_target
 from .zoo.gradients import GRADIENTS
 from .zoo.mutant import LAM, Mutant
 
@@ -24,62 +26,157 @@ NO_GAMMA_T = "no-gamma-t"
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A bug beside the function: how far their biases are apart, at the best multiple."""
+    """A bug beside the function: how far their biases are apart, at the best multiple; squares where they are comparable."""
 
     mutant: Mutant
     residual: float
     scale: float = 1.0
     undiscounted: bool = False
+    squares: np.ndarray | None = None
 
     def finding(self) -> Finding:
         m = self.mutant
-        if self.undiscounted:
-            return Finding(f"{m.bug} + {NO_GAMMA_T}", f"{m.words}; and the weight gamma^t is left out", self.residual,
-                           self.scale, m.links, m.look)
-        return Finding(m.bug, m.words, self.residual, self.scale, m.links, m.look)
+        bug, words = ((f"{m.bug} + {NO_GAMMA_T}", f"{m.words}; and the weight gamma^t is left out") if self.undiscounted
+                      else (m.bug, m.words))
+        return Finding(bug, words, self.residual, self.scale, m.links, m.look)
 
 
-def diagnose(compared, target, k):
-    """(findings, residual of the best that does not fit), for the comparisons of all fixtures."""
-    found, expected = (np.concatenate([np.ravel(x) for x in xs]) for xs in zip(*((c.found, c.expected) for c in compared),
-                                                                              strict=True))
-    bias = found - expected
-    limit = _limit(compared, bias)
-    means = _means([c.fixture for c in compared], target, k, target.discounted)
-    plain = [Fit(m, _distance(bias, mean - expected)) for m, mean in means]
-    factor = _factor(found, expected)
-    scaled = _distance(found, factor * expected, bias) <= limit
+class Suspects:
+    """The bugs of the zoo on these problems, beside the function's own moments."""
+
+    def __init__(self, compared, target, k):
+        self.fixtures, self.target, self.k = [c.fixture for c in compared], target, k
+        self.found, self.expected = _joined(c.found for c in compared), _joined(c.expected for c in compared)
+        self.squares = _joined(c.answers.squares for c in compared)
+        self.bias = self.found - self.expected
+        noise = max((1e-6 * c.answers.size for c in compared if c.answers.single), default=0.0)
+        self.limit = max(NAMED, noise / float(np.linalg.norm(self.bias)))
+        self.factor = _factor(self.found, self.expected)
+
+    @property
+    def scaled(self) -> bool:
+        """The function is a multiple of the target: that is no fingerprint of anything but the factor."""
+        return _distance(self.found, self.factor * self.expected, self.bias) <= self.limit
+
+    def as_they_stand(self, discounted=True):
+        off = self.target.discounted and not discounted
+        return [Fit(m, _distance(self.bias, mean - self.expected), 1.0, off, squares)
+                for m, mean, squares in self._moments(self.target.discounted and discounted) if not (off and m.bug == NO_GAMMA_T)]
+
+    def up_to_a_factor(self, of_the_bias):
+        ours = self.bias if of_the_bias else self.found
+        fits = []
+        for m, mean, _ in self._moments(self.target.discounted):
+            if _distance(mean, _factor(mean, self.expected) * self.expected) <= NAMED:
+                continue
+            theirs = mean - self.expected if of_the_bias else mean
+            scale = _factor(ours, theirs)
+            fits.append(Fit(m, _distance(ours, scale * theirs, self.bias) if scale > 0 else float("inf"), scale))
+        return fits
+
+    def _moments(self, discounted):
+        """(bug, mean, squares) over all fixtures, of the bugs that exist here and leave a trace."""
+        expected = _values(self.target, self.fixtures)
+        plain = _values(as_target("gradient" if discounted else "without gamma^t"), self.fixtures)
+        for mutant in _candidates(self.k):
+            moments = _everywhere(mutant, self.fixtures, self.target, self.k, discounted)
+            if moments is None or not _leaves_trace([m for m, _ in moments], expected, self.target):
+                continue
+            if _base(mutant.target) != _base(self.target.name) and not _leaves_trace([m for m, _ in moments], plain, self.target):
+                continue        # right as a gradient: what it lacks is what every gradient lacks here
+            means = [m / (_size(m, g) if self.target.up_to_scale else 1.0) for (m, _), g in zip(moments, expected, strict=True)]
+            yield mutant, _joined(means), _joined(squares for _, squares in moments)
+
+    def order(self, fit):
+        """Bugs against the same target first, then bugs of groups where there are groups."""
+        m = fit.mutant
+        return _base(m.target) != _base(self.target.name), (m.batch_size > 1) != (self.k > 1), GRADIENTS.index(m)
+
+
+def diagnose(compared, target, k) -> tuple[tuple[Finding, ...], float]:
+    """(findings that tie, residual of the best bug that does not fit), for the comparisons of all fixtures."""
+    suspects = Suspects(compared, target, k)
+    plain = suspects.as_they_stand()
     tiers = [lambda: plain]
     if target.discounted:
-        tiers.append(lambda: [Fit(m, _distance(bias, mean - expected), undiscounted=True) for m, mean in
-                              _means([c.fixture for c in compared], target, k, False) if m.bug != NO_GAMMA_T])
-    if not scaled:
-        turning = [(m, mean) for m, mean in means if _distance(mean, _factor(mean, expected) * expected) > NAMED]
-        tiers += [lambda: [_free(m, bias, mean - expected, bias) for m, mean in turning],
-                  lambda: [_free(m, found, mean, bias) for m, mean in turning]]
+        tiers.append(lambda: suspects.as_they_stand(discounted=False))
+    if not suspects.scaled:
+        tiers += [lambda: suspects.up_to_a_factor(True), lambda: suspects.up_to_a_factor(False)]
     for tier in tiers:
-        fits = sorted(tier(), key=lambda fit: fit.residual)
-        named = tuple(fit.finding() for fit in fits if fit.residual <= limit)
+        fits = tier()
+        named = [fit for fit in fits if fit.residual <= suspects.limit]
         if named:
-            return named, min((fit.residual for fit in fits if fit.residual > limit), default=float("inf"))
-    if scaled:
-        return (_multiple(factor, float(_distance(found, factor * expected, bias))),), _best(plain)
+            named = sorted(_same_squares(named, suspects), key=suspects.order)
+            return tuple(fit.finding() for fit in named), _best(fit for fit in fits if fit.residual > suspects.limit)
+    if suspects.scaled:
+        words = f"it is {suspects.factor:.6g} times the target"
+        return (Finding("factor", words, 0.0, 1.0, (), "a constant factor: declare 'up to scale' if it is meant"),), _best(plain)
     return (), _best(plain)
 
 
-def _best(fits) -> float:
-    return min((fit.residual for fit in fits), default=float("inf"))
+def _same_squares(fits, suspects):
+    """Of bugs with the same mean those with the same second moments, if there are any."""
+    same = [fit for fit in fits if fit.squares is not None
+            and _distance(fit.squares, suspects.squares) <= 2 * max(suspects.limit, NAMED)]
+    return same or fits
 
 
-def _multiple(factor, residual) -> Finding:
-    return Finding("factor", f"it is {factor:.6g} times the target", residual, 1.0, (),
-                   "a constant factor; declare 'up to scale' if it is meant")
+def unseen(fixtures, target, k) -> tuple[str, ...]:
+    """The bugs against this target that leave no trace on these problems, in words; the built-in ones show all."""
+    if all(fixture.generic for fixture in fixtures):
+        return ()
+    expected = _values(target, fixtures)
+    hidden = []
+    for mutant in _candidates(k):
+        if _base(mutant.target) == _base(target.name):
+            moments = _everywhere(mutant, fixtures, target, k, target.discounted)
+            if moments is not None and not _leaves_trace([m for m, _ in moments], expected, target):
+                hidden.append(mutant.bug)
+    return (f"known bugs that leave no trace on this problem: {', '.join(hidden)}",) if hidden else ()
 
 
-def _limit(compared, bias) -> float:
-    """1e-6, and what single precision leaves where the answers are in it."""
-    noise = max((1e-6 * c.answers.size for c in compared if c.answers.single), default=0.0)
-    return max(NAMED, noise / float(np.linalg.norm(bias)))
+def _candidates(k):
+    return [mutant for mutant in GRADIENTS if mutant.batch_size == 1 or k > 1]
+
+
+def _everywhere(mutant, fixtures, target, k, discounted):
+    """[(mean, squares)] on every fixture; None where the bug does not exist on such a problem."""
+    lam = LAM if target.parameter is None else float(target.parameter)
+    try:
+        with np.errstate(all="ignore"):
+            moments = [_moments(mutant, fixture, k, discounted, lam) for fixture in fixtures]
+    except (PGTheoryError, ValueError, IndexError, ZeroDivisionError):
+        return None
+    return moments if all(np.isfinite(mean).all() for mean, _ in moments) else None
+
+
+@lru_cache(maxsize=2048)
+def _moments(mutant, fixture, k, discounted, lam):
+    return mutant.moments(fixture, k, discounted, lam)
+
+
+def _values(target, fixtures):
+    return [np.asarray(target.value(fixture), dtype=float) for fixture in fixtures]
+
+
+def _leaves_trace(means, expected, target) -> bool:
+    off = [np.linalg.norm(m - (_size(m, g) if target.up_to_scale else 1.0) * g) / (np.linalg.norm(g) or 1.0)
+           for m, g in zip(means, expected, strict=True)]
+    return max(off) > NO_TRACE
+
+
+def _size(mean, expected):
+    """The factor between a bug and the target, where the target leaves it free."""
+    factor = _factor(mean.ravel(), expected.ravel())
+    return factor if factor > 0 else 1.0
+
+
+def _base(name) -> str:
+    return name.partition("(")[0].replace("without gamma^t", "").replace("up to scale", "").strip() or "gradient"
+
+
+def _joined(arrays):
+    return np.concatenate([np.ravel(x) for x in arrays])
 
 
 def _distance(a, b, unit=None) -> float:
@@ -93,66 +190,5 @@ def _factor(a, b) -> float:
     return float(a @ b) / size if size > 0 else 0.0
 
 
-def _free(mutant, ours, theirs, bias) -> Fit:
-    scale = _factor(ours, theirs)
-    return Fit(mutant, _distance(ours, scale * theirs, bias) if scale > 0 else float("inf"), scale)
-
-
-def _means(fixtures, target, k, discounted):
-    """[(bug, its means over all fixtures)] of the bugs that exist here and leave a trace."""
-    out = []
-    expected = [np.asarray(target.value(f), dtype=float) for f in fixtures]
-    for mutant in GRADIENTS:
-        if mutant.batch_size > 1 and k == 1:
-            continue
-        means = _mean_everywhere(mutant, fixtures, target, k, discounted)
-        if means is not None and _leaves_trace(means, expected, target):
-            out.append((mutant, np.concatenate([np.ravel(m if not target.up_to_scale else m / _size(m, g))
-                                                for m, g in zip(means, expected, strict=True)])))
-    return out
-
-
-def _size(mean, expected):
-    """The factor between a bug and the target, where the target leaves it free: what is compared then is the direction."""
-    factor = _factor(mean.ravel(), expected.ravel())
-    return factor if factor > 0 else 1.0
-
-
-def _leaves_trace(means, expected, target) -> bool:
-    off = [np.linalg.norm(m - (_size(m, g) if target.up_to_scale else 1.0) * g) / (np.linalg.norm(g) or 1.0)
-           for m, g in zip(means, expected, strict=True)]
-    return max(off) > NO_TRACE
-
-
-def _mean_everywhere(mutant, fixtures, target, k, discounted):
-    lam = LAM if target.parameter is None else target.parameter
-    try:
-        with np.errstate(all="ignore"):
-            means = [_mean(mutant, fixture, k, discounted, float(lam)) for fixture in fixtures]
-    except (PGTheoryError, ValueError, IndexError, ZeroDivisionError):
-        return None         # this bug does not exist on such a problem
-    return means if all(np.isfinite(m).all() for m in means) else None
-
-
-@lru_cache(maxsize=2048)
-def _mean(mutant, fixture, k, discounted, lam):
-    return mutant.mean(fixture, k, discounted, lam)
-
-
-def unseen(fixtures, target, k) -> tuple[str, ...]:
-    """The bugs against this target that leave no trace on these problems, in words; none on the built-in ones."""
-    if all(fixture.generic for fixture in fixtures):
-        return ()
-    expected = [np.asarray(target.value(f), dtype=float) for f in fixtures]
-    hidden = []
-    for mutant in GRADIENTS:
-        if (mutant.batch_size > 1 and k == 1) or _base(mutant.target) != _base(target.name):
-            continue
-        means = _mean_everywhere(mutant, fixtures, target, k, target.discounted)
-        if means is not None and not _leaves_trace(means, expected, target):
-            hidden.append(mutant.bug)
-    return (f"bugs that leave no trace on this problem: {', '.join(hidden)}",) if hidden else ()
-
-
-def _base(name) -> str:
-    return name.partition("(")[0].replace("without gamma^t", "").replace("up to scale", "").strip() or "gradient"
+def _best(fits) -> float:
+    return min((fit.residual for fit in fits), default=float("inf"))

@@ -151,18 +151,19 @@ class Mutant:
         inside = self.target.partition("(")[2].partition(")")[0]
         return float(inside) if inside else LAM
 
-    def mean(self, fixture, batch_size=1, discounted=True, lam=LAM) -> np.ndarray:
-        """theta's shape: the exact expectation on a fixture, for groups of ``batch_size``."""
+    def moments(self, fixture, batch_size=1, discounted=True, lam=LAM):
+        """(mean, mean of the squares), theta's shape each: exact, on a fixture, for groups of ``batch_size``."""
         batch, policy, theta = fixture.batch, fixture.policy, fixture.theta
         probability = np.asarray(batch.probability, dtype=float)
-        if self.batch_size == 1:
-            steps = Steps(batch, policy, theta, fixture.gamma, discounted, lam)
-            return np.tensordot(probability, self._on_rows(batch, steps), axes=1)
-        total = np.zeros(policy.shape)
+        if self.batch_size == 1 and batch_size == 1:
+            answers = self._on_rows(batch, Steps(batch, policy, theta, fixture.gamma, discounted, lam))
+            return np.tensordot(probability, answers, axes=1), np.tensordot(probability, answers**2, axes=1)
+        mean, squares = np.zeros(policy.shape), np.zeros(policy.shape)
         for rows in group_rows(len(batch), batch_size):
-            steps = Steps(batch, policy, theta, fixture.gamma, discounted, lam, rows)
-            total += np.tensordot(probability[rows].prod(axis=1), self._on_groups(batch, steps, rows), axes=1)
-        return total
+            answers = self._on_groups(batch, Steps(batch, policy, theta, fixture.gamma, discounted, lam, rows), rows)
+            weights = probability[rows].prod(axis=1)
+            mean, squares = mean + np.tensordot(weights, answers, axes=1), squares + np.tensordot(weights, answers**2, axes=1)
+        return mean, squares
 
     def _on_rows(self, batch, steps):
         if self.weights is None:
@@ -170,6 +171,9 @@ class Mutant:
         return score_sums(batch, steps.policy, steps.theta, np.where(steps.valid, self.weights(steps), 0.0))
 
     def _on_groups(self, batch, steps, rows):
+        if self.weights is None:
+            alone = self._on_rows(batch, Steps(batch, steps.policy, steps.theta, steps.gamma, steps.discounted, steps.lam))
+            return alone[rows].mean(axis=1)
         weights = np.where(steps.valid, self.weights(steps), 0.0)
         flat = score_sums(batch.take(rows.reshape(-1)), steps.policy, steps.theta, weights.reshape(-1, weights.shape[-1]))
         return flat.reshape(rows.shape + steps.policy.shape).mean(axis=1)
