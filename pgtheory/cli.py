@@ -1,4 +1,4 @@
-"""The command line: ``pgtheory verify | models | theorems | prove | demo``.
+"""The command line: ``pgtheory verify | models | theorems | prove | demo | check``.
 
 The commands only read their arguments; what they are to do comes back to :func:`main` as a function, so that bad input,
 Ctrl-C and a closed pipe are met in one place. Exit codes: 0 passed; 1 a check failed; 2 bad input; 130 interrupted.
@@ -94,6 +94,14 @@ def _version(wanted: bool) -> None:
 
         print(f"pgtheory {__version__}")
         raise typer.Exit
+
+
+class Kind(StrEnum):
+    """What a user's function computes."""
+
+    gradient = "gradient"
+    weights = "weights"
+    advantages = "advantages"
 
 
 @app.callback(invoke_without_command=True)
@@ -192,3 +200,27 @@ def demo(
     from .showing import run
 
     return partial(run, name, output)
+
+
+@app.command()
+def check(
+    function: Annotated[str | None, typer.Argument(
+        metavar="MODULE:FUNCTION", show_default=False, help="An importable module, or a .py file, and a function in it.")] = None,
+    kind: Annotated[Kind | None, typer.Option("--as", show_default=False, help="What the function computes.")] = None,
+    gamma: Annotated[float | None, typer.Option(
+        metavar="G", min=0, max=1, show_default=False, help="The discount that the function uses (advantages).")] = None,
+    lam: Annotated[float | None, typer.Option(
+        metavar="L", min=0, max=1, show_default=False, help="Lambda, of advantages and of --target gae.")] = None,
+    target: Annotated[str | None, typer.Option(
+        metavar="TARGET", show_default=False,
+        help="What it should be; for gradients 'gradient', 'without gamma^t', 'gradient up to scale', 'gae', ...")] = None,
+    group_size: Annotated[int | None, typer.Option(
+        metavar="K", min=1, show_default=False, help="Trajectories that one estimate, or one group, is made of.")] = None,
+    zoo: Annotated[bool, typer.Option("--zoo", help="Check the known bugs instead, and print the score.")] = False,
+    format: Annotated[ListFormat, typer.Option(help="text or json.")] = ListFormat.text,
+):
+    """Check a gradient, weight or advantage estimator of yours: is it unbiased, and which known bug does it look like?"""
+    from .checking_cli import run
+
+    return partial(run, function, kind=kind and kind.value, gamma=gamma, lam=lam, target=target, group_size=group_size, zoo=zoo,
+                   as_json=format is ListFormat.json)

@@ -1,6 +1,6 @@
 r"""Derivatives of any function of an array, without knowing the function: complex step, differences with their error, exact.
 
-- *Complex step*: :math:`f'(x) = \operatorname{Im} f(x + ih)/h` with h = 1e-30, exact to rounding for analytic code
+- *Complex step*: :math:`f'(x) = \operatorname{Im} f(x + ih)/h` with h = 1e-20, exact to rounding for analytic code
   (Squire & Trapp, SIAM Review 40, 1998).
 - *Differences*: central differences on a ladder of halved steps, one Richardson extrapolation, and the error that the
   ladder itself shows. The caller says how noisy the function is; the reported error counts that noise.
@@ -20,8 +20,9 @@ from .arithmetic import DUAL, EPS, objects
 from .arithmetic.dual import Dual
 from .errors import NotExactError, UndefinedError
 
-TINY = 1e-30
+TINY = 1e-20
 LEVELS = 60
+CONFIRMING = 6           # steps taken past the best one, to see whether they agree with it
 
 
 def unit_directions(shape) -> Iterator[np.ndarray]:
@@ -61,7 +62,8 @@ def ladder(f: Callable, noise: float, start: float = 0.5, beyond: int = 0) -> La
     ``noise`` bounds the rounding error of any entry of ``f``. The extrapolant of a level is (4 C(h) - C(2h)) / 3, whose
     noise is at most (4/h + 1/(2h)) / 3 times that of f; its reported error is the larger of its own move and a sixteenth
     of the move before (the truncation falls by 16 a level, so both must be small by accident to deceive), plus that noise
-    and the rounding of the quotient.
+    and the rounding of the quotient. A step counts only if no smaller one contradicts it; where each is contradicted the error
+    is infinite.
 
     Raises :class:`UndefinedError` where no two steps in a row give finite values.
 
@@ -83,16 +85,30 @@ def ladder(f: Callable, noise: float, start: float = 0.5, beyond: int = 0) -> La
         errors.append(error)
         if np.isfinite(error) and (best is None or error < errors[best]):
             best = len(steps) - 1
-        if best is not None and 1.5 * noise / h > errors[best]:
+        if best is not None and 1.5 * noise / h > errors[best] and len(steps) - 1 - best >= CONFIRMING:
             beyond -= 1
             if beyond < 0:
                 break
         h /= 2
     if best is None:
         raise UndefinedError("finite differences found no step at which the function is finite on both sides")
+    best, error = _confirmed(extrapolated, errors)
     value = extrapolated[best - 1]
     swept = np.array([np.broadcast_to(one, value.shape) for one in differences])
-    return Ladder(value, float(errors[best]), np.array(steps), swept, best)
+    return Ladder(value, error, np.array(steps), swept, best)
+
+
+def _confirmed(extrapolated, errors):
+    """(step, error): the least error that no smaller step contradicts; infinite where every one is contradicted.
+
+    A function that is flat at large steps (saturated, or past a kink) looks converged there; smaller steps know better.
+    """
+    order = sorted((i for i, error in enumerate(errors) if np.isfinite(error)), key=lambda i: errors[i])
+    for i in order:
+        later = [j for j in range(i + 1, len(errors)) if np.isfinite(errors[j])]
+        if all(_distance(extrapolated[i - 1], extrapolated[j - 1]) <= errors[i] + errors[j] for j in later):
+            return i, float(errors[i])
+    return order[0], np.inf
 
 
 def _central(f, h):
@@ -162,7 +178,7 @@ def _by_complex_steps(f, step, theta):
                 if value.dtype.kind != "c":
                     return None
                 columns.append(value.imag / TINY)
-        except (TypeError, ValueError, ArithmeticError, Warning):
+        except Exception:   # a user's code may raise anything at a complex number
             return None
     return np.stack(columns, axis=-1).reshape(columns[0].shape + theta.shape)
 

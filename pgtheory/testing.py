@@ -70,6 +70,88 @@ def assert_policy_gradient(grad, mdp, policy, theta, *, rtol=None, atol=None) ->
     return None
 
 
+def assert_unbiased(fn, *, method="auto", **settings):
+    """Raise ``AssertionError`` with the report unless :func:`pgtheory.check_estimator` lets ``fn`` PASS.
+
+    Parameters
+    ----------
+    fn : function (batch, policy, theta, gamma) -> (N,) + theta's shape
+    method, settings : as of :func:`pgtheory.check_estimator`: target, batch_size, tolerance, mdp, ...
+
+    Returns
+    -------
+    Result, for its ``blind`` spots and ``precision``
+
+    Examples
+    --------
+    >>> import pgtheory as pg
+    >>> pg.testing.assert_unbiased(pg.estimators.RewardToGo()).verdict
+    'PASS'
+    >>> try:
+    ...     pg.testing.assert_unbiased(lambda *problem: -pg.estimators.RewardToGo()(*problem))
+    ... except AssertionError as error:
+    ...     print(*str(error).splitlines()[:2], sep="\\n")   # doctest: +ELLIPSIS
+    FAIL: not the gradient; off by 200 % of its size (exact)
+      looks like the sign is flipped [sign-flipped]; residual ...
+    """
+    from .checking.gradients import check_estimator
+
+    return _passed(check_estimator(fn, method=method, **settings))
+
+
+def assert_weights(fn, group_size=1, same_start=True, target="gradient", **settings):
+    """Raise ``AssertionError`` with the report unless :func:`pgtheory.check_weights` lets ``fn`` PASS.
+
+    Parameters
+    ----------
+    fn : function (batch) -> (N, T), what multiplies the scores; batch.group says which rows share a group
+    group_size, same_start, target, settings : as of :func:`pgtheory.check_weights`
+
+    Returns
+    -------
+    Result, for its ``blind`` spots and ``precision``
+
+    Examples
+    --------
+    >>> import pgtheory as pg
+    >>> whole_return = lambda batch: batch.rewards.sum(axis=1, keepdims=True) * batch.valid
+    >>> pg.testing.assert_weights(whole_return).verdict
+    'PASS'
+    """
+    from .checking.weights import check_weights
+
+    return _passed(check_weights(fn, group_size, same_start, target, **settings))
+
+
+def assert_advantages(fn, gamma, lam=0.95, **settings):
+    """Raise ``AssertionError`` with the report unless :func:`pgtheory.check_advantages` lets ``fn`` PASS.
+
+    Parameters
+    ----------
+    fn : function; gamma, lam, settings : as of :func:`pgtheory.check_advantages`: target, form, truncation, output, ...
+
+    Returns
+    -------
+    Result, for its ``blind`` spots and ``precision``
+
+    Examples
+    --------
+    >>> import pgtheory as pg
+    >>> residual = lambda r: r.rewards + 0.8 * r.next_values * ~r.terminated - r.values
+    >>> pg.testing.assert_advantages(residual, gamma=0.8, target="td residual", form="rollout").verdict
+    'PASS'
+    """
+    from .checking.advantages import check_advantages
+
+    return _passed(check_advantages(fn, gamma, lam, **settings))
+
+
+def _passed(result):
+    if not result.passed:
+        raise AssertionError(str(result))
+    return result
+
+
 def _assert_equal(problem, given, expected) -> None:
     """Exact numbers and symbols are equal or they are not."""
     given, expected = canonical(given, expected)

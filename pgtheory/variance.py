@@ -235,9 +235,9 @@ class _Blocks:
             np.add.at(K, at, -weights[inside])
         try:
             factor = factorize(plus_identity(K), setting.arithmetic)
+            self._require_existence(factor, n)      # exact factors find out that they are singular when they solve
         except UndefinedError:
             raise self._undefined() from None
-        self._require_existence(factor, n)
         return factor
 
     def _require_existence(self, factor, n):

@@ -6,22 +6,23 @@ after the known bugs that give its numbers, and shown the smallest record on whi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..checks.record import FAIL, PASS
 from ..errors import PGTheoryError
-from ..validation import first, whole_number
+from ..validation import whole_number
 from .asking import ADVANTAGES, ARRAYS, BOTH, RETURNS, ROLLOUT, Question, in_words, require_steady
-from .likeness import nearest
+from .comparing import Compared, Comparison
 from .paths import ABSENT, AS_TERMINATION, BOOTSTRAP, Rollout, episodes, rollout
-from .references import Setting, as_target, reference
+from .references import Setting, as_target
 from .result import DOUBLE, SINGLE, Result
 from .shrinking import Shrinker
 
 PRECISE = 1e-9          # relative deviation that double precision leaves
 RECORDS = 3
+LARGE = 1e3             # numbers beyond this are no example to show
 
 
 def check_advantages(fn, gamma, lam=0.95, target="gae", form="arrays", truncation="bootstrap", output="advantages",
@@ -78,17 +79,22 @@ def check_advantages(fn, gamma, lam=0.95, target="gae", form="arrays", truncatio
     >>> pg.check_advantages(ended, gamma=0.8, lam=0.9, truncation="as_termination").verdict
     'PASS'
     """
-    setting = Setting(_share(gamma, "gamma"), _share(lam, "lam"), whole_number(n, "n", PGTheoryError, 1), as_target(target),
-                      _one_of(truncation, "truncation", (BOOTSTRAP, AS_TERMINATION, ABSENT)))
-    output = _one_of(output, "output", (ADVANTAGES, RETURNS, BOTH))
-    if setting.target.endswith("returns") and output == ADVANTAGES:
-        output = RETURNS
     if not callable(fn):
         raise PGTheoryError(f"fn is {type(fn).__name__}: it must be a function")
     form = _one_of(form, "form", (ARRAYS, ROLLOUT))
-    if setting.family == "v-trace" and form == ARRAYS:
+    comparison = declared(gamma, lam, target, truncation, output, tolerance, n, form)
+    if comparison.setting.family == "v-trace" and form == ARRAYS:
         raise PGTheoryError("v-trace needs the ratios pi/b, which the form 'arrays' does not have: use form='rollout'")
-    return Check(Question(fn, form, output), setting, float(tolerance), np.random.default_rng(rng)).result()
+    return Check(Question(fn, form, comparison.output), comparison, np.random.default_rng(rng)).result()
+
+
+def declared(gamma, lam, target, truncation, output, tolerance, n, form) -> Comparison:
+    """What is to be compared, checked; a target that is a return is compared with returns."""
+    setting = Setting(_share(gamma, "gamma"), _share(lam, "lam"), whole_number(n, "n", PGTheoryError, 1), as_target(target),
+                      _one_of(truncation, "truncation", (BOOTSTRAP, AS_TERMINATION, ABSENT)), form)
+    output = _one_of(output, "output", (ADVANTAGES, RETURNS, BOTH))
+    output = RETURNS if setting.target.endswith("returns") and output == ADVANTAGES else output
+    return Comparison(setting, output, float(tolerance))
 
 
 def _share(value, name) -> float:
@@ -105,53 +111,20 @@ def _one_of(value, name, allowed) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
-    """One record: what was found and what is expected, (1 or 2, N, T) each, equal where there is no step."""
-
-    record: Rollout
-    found: np.ndarray
-    expected: np.ndarray
-
-    @property
-    def bias(self):
-        return self.found - self.expected
-
-    @property
-    def deviation(self) -> float:
-        """The largest deviation over the largest entry; inf where a number is none."""
-        largest = float(np.abs(self.bias).max())
-        scale = float(np.abs(self.expected).max())
-        return largest / scale if np.isfinite(largest) and scale else (float("inf") if largest != 0 else 0.0)
-
-    @property
-    def relative(self) -> float:
-        size = float(np.linalg.norm(self.expected))
-        off = float(np.linalg.norm(self.bias))
-        return off / size if np.isfinite(off) and size else (float("inf") if off != 0 else 0.0)
-
-
-@dataclass(frozen=True, eq=False)
 class Check:
     """One run of ``check_advantages``."""
 
     question: Question
-    setting: Setting
-    tolerance: float
+    comparison: Comparison
     rng: np.random.Generator
+
+    @property
+    def setting(self) -> Setting:
+        return self.comparison.setting
 
     def result(self) -> Result:
         compared, read = self._compare_all()
-        worst = max(compared, key=lambda c: c.relative)
-        deviation = max(c.deviation for c in compared)
-        verdict = PASS if deviation <= self.tolerance else FAIL
-        common = {"target": self._words(), "method": "pathwise", "bias": self._trim(worst.bias), "expected": self._trim(worst.expected),
-                  "found": self._trim(worst.found), "relative_bias": worst.relative,
-                  "coordinate": "step", "blind": blind_spots(self.setting, self.question, read)}
-        if verdict == PASS:
-            return Result(PASS, precision=DOUBLE if deviation <= PRECISE else SINGLE, **common)
-        findings, next_best = nearest(*self._stacked(compared), self._candidates(compared))
-        return Result(FAIL, diagnosis=findings, next_best=next_best, where=self._where(compared),
-                      look="" if findings else self._look(worst), details=self._smallest(compared, findings), **common)
+        return judged(self.comparison, compared, blind_spots(self.setting, self.question, read), self._smallest)
 
     def _compare_all(self):
         """Every record compared; the fields that the function looked at."""
@@ -163,107 +136,61 @@ class Check:
             records.append(rollout(self.rng, self.setting.truncation, holes=True))
             found.append(self.question.ask(records[-1])[0])
         require_steady(self.question, records[0], found[0], self.question.ask(records[0])[0])
-        return [self._compare(record, answer) for record, answer in zip(records, found, strict=True)], read
+        return [self.comparison.compare(record, answer) for record, answer in zip(records, found, strict=True)], read
 
     def _record(self) -> Rollout:
         if self.question.form == ROLLOUT:
             return rollout(self.rng, self.setting.truncation)
         return episodes(self.rng, self.setting.truncation, finished=self.setting.target.startswith("monte"))
 
-    def _compare(self, record, found) -> Compared:
-        expected = self._picked(reference(record, self.setting))
-        return Compared(record, np.where(record.valid, found, 0.0), np.where(record.valid, expected, 0.0))
-
-    def _picked(self, pair):
-        """(1 or 2, N, T): the outputs asked for, of a pair."""
-        return np.stack({ADVANTAGES: pair[:1], RETURNS: pair[1:], BOTH: pair}[self.question.output])
-
-    def _trim(self, array):
-        return array if self.question.output == BOTH else array[0]
-
-    # -------------------------------------------------------------------------------------------- what went wrong
-
-    def _candidates(self, compared):
-        from .zoo.advantages import BUGS
-
-        for bug in BUGS:
-            if self.setting.family in bug.families:
-                yield bug, np.concatenate([np.ravel(self._wrong(bug, c.record)) for c in compared])
-
-    def _wrong(self, bug, record):
-        with np.errstate(all="ignore"):
-            wrong = self._picked(bug.wrong(record, self.setting))
-        return np.where(record.valid, wrong, 0.0)
-
-    def _stacked(self, compared):
-        return tuple(np.concatenate([np.ravel(getattr(c, name)) for c in compared]) for name in ("found", "expected"))
-
-    def _failing(self, c):
-        """(1 or 2, N, T) bool."""
-        with np.errstate(invalid="ignore"):
-            return ~(np.abs(c.bias) <= self.tolerance * np.abs(c.expected).max())
-
-    def _first(self, compared):
-        """(record, output, row, step) that is wrong first: the earliest one in the order of rows, then of time."""
-        c = next(c for c in compared if self._failing(c).any())
-        which, row, step = first(self._failing(c))
-        return c, which, row, step
-
-    def _where(self, compared) -> str:
-        c, which, row, step = self._first(compared)
-        name = (ADVANTAGES, RETURNS)[which] if self.question.output == BOTH else self.question.output
-        ends = {(True, False): ", which terminates", (False, True): ", cut by a time limit"}.get(
-            (bool(c.record.terminated[row, step]), bool(c.record.truncated[row, step])), "")
-        count = int(sum(self._failing(c).sum() for c in compared))
-        return (f"first in row {row} at time index {step}{ends}: {name} {c.found[which, row, step]:.6g}, should be "
-                f"{c.expected[which, row, step]:.6g}; {count} of {sum(int(c.record.valid.sum()) * len(c.bias) for c in compared)} "
-                "numbers are wrong")
-
-    def _look(self, worst) -> str:
-        if not np.isfinite(worst.relative):
-            return "a number that is none: a division by 0, or a mask applied to it by multiplication"
-        if worst.relative < 1e-3:
-            return "a deviation as small as this is rounding (a lower precision?) or an epsilon; pass tolerance if it is meant"
-        return "no known bug gives these numbers; the smallest record on which it is wrong shows how far off it is"
-
     def _smallest(self, compared, findings) -> dict:
-        c, _, row, _ = self._first(compared)
-        bugs = self._named(findings)
+        """The smallest record on which it is wrong in the same way."""
+        c, _, row, _ = self.comparison.first_wrong(compared)
+        named = {finding.bug for finding in findings[:1] if finding.scale == 1}
+        bugs = [bug for bug in self.comparison.bugs() if bug.bug in named]
 
         def fails(record):
             try:
-                smaller = self._compare(record, self.question.ask(record)[0])
+                smaller = self._asked(record)
             except PGTheoryError:
                 return False
-            same = all(np.allclose(smaller.found, self._wrong(bug, record), rtol=1e-4, atol=1e-4) for bug in bugs)
-            return bool(same and np.isfinite(smaller.deviation) and smaller.deviation > max(self.tolerance, 1e-3))
+            same = all(np.allclose(smaller.found, self.comparison.wrong(bug, record), rtol=1e-4, atol=1e-4) for bug in bugs)
+            return bool(same and np.abs(smaller.found).max() < LARGE and smaller.deviation > max(self.comparison.tolerance, 1e-3))
 
         arrays = self.question.form == ARRAYS
         small = Shrinker(fails, arrays, arrays and self.setting.truncation == BOOTSTRAP).shrink(c.record, row)
-        return {"smallest": self._shown(small)} if small is not None else {}
+        return {} if small is None else {"smallest": self._shown(self._asked(small))}
 
-    def _named(self, findings):
-        from .zoo.advantages import BUGS
+    def _asked(self, record) -> Compared:
+        return self.comparison.compare(record, self.question.ask(record)[0])
 
-        wanted = {finding.bug for finding in findings[:1]}
-        return [bug for bug in BUGS if bug.bug in wanted]
-
-    def _shown(self, record) -> str:
-        c = self._compare(record, self.question.ask(record)[0])
-        names = (ADVANTAGES, RETURNS) if self.question.output == BOTH else (self.question.output,)
-        wrong = next(k for k in range(len(names)) if self._failing(c)[k].any())
+    def _shown(self, c) -> str:
+        wrong = int(np.argmax(c.failing(self.comparison.tolerance).any(axis=(1, 2))))
         found, expected = (", ".join(_row(row) for row in x[wrong]) for x in (c.found, c.expected))
-        return f"{in_words(record, self.question.form)}: {names[wrong]} {found}, should be {expected}"
+        return f"{in_words(c.record, self.question.form)}: {self.comparison.names[wrong]} {found}, should be {expected}"
 
-    def _words(self) -> str:
-        s, what = self.setting, self.setting.target
-        number = {"gae": f"(gamma {s.gamma:g}, lambda {s.lam:g})", "n-step": f"(n = {s.n})"}.get(what.removesuffix(" returns"), "")
-        limits = {BOOTSTRAP: "time limits bootstrapped", AS_TERMINATION: "time limits taken for terminations",
-                  ABSENT: "no time limits"}[s.truncation]
-        name = {"gae": "GAE", "v-trace": "V-trace"}.get(what, what)
-        outputs = "" if what.endswith("returns") else {RETURNS: " returns", BOTH: " advantages and returns"}.get(
-            self.question.output, " advantages")
-        return f"the {name}{outputs}{' ' + number if number else ''}, {limits}"
+
+def judged(comparison, compared, blind, smallest=None, at="row {row} at time index {step}") -> Result:
+    """The verdict over all records; ``smallest(compared, findings)`` gives details of a failure."""
+    worst = max(compared, key=lambda c: c.relative)
+    deviation = max(c.deviation for c in compared)
+    passed = deviation <= comparison.tolerance
+    bias, expected, found = (comparison.trimmed(x) for x in (worst.bias, worst.expected, worst.found))
+    result = Result(PASS if passed else FAIL, comparison.words(), "pathwise", bias, worst.relative, expected, found,
+                    blind=tuple(blind), coordinate="step")
+    if passed:
+        return replace(result, precision=DOUBLE if deviation <= PRECISE else SINGLE)
+    findings, next_best = comparison.diagnose(compared)
+    return replace(result, diagnosis=findings, next_best=next_best, where=comparison.where(compared, at),
+                   look="" if findings else _look(worst), details=smallest(compared, findings) if smallest else {})
+
+
+def _look(worst) -> str:
+    if not np.isfinite(worst.relative):
+        return "a number that is none: a division by 0, or a mask applied to it by multiplication"
+    if worst.relative < 1e-3:
+        return "a deviation as small as this is rounding (a lower precision?) or an epsilon; pass tolerance if it is meant"
+    return "no known bug gives these numbers; the first of them that is wrong, and the smallest record, are below"
 
 
 def _row(numbers) -> str:

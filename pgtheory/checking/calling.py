@@ -189,7 +189,7 @@ def _stacked(answer, shape):
 
 
 def _shape_words(got, shape, n, grouped) -> str:
-    wanted = shape if grouped else (n,) + shape
+    wanted = f"theta's, {shape}" if grouped else f"(N,) + theta's, here {(n,) + shape}"
     words = f"what your function returned has shape {got}: it must be {wanted}"
     if not grouped and got == shape:
         return f"{words}, one estimate per trajectory; if it averages over the batch, say of how many: batch_size=2"
@@ -246,10 +246,9 @@ def _require_steady(ask, fn, batch, between):
     between()
     after = ask()
     if not _close(before, after):
-        again = ask()
         cause = ("keeps state between calls (a running mean, a counter, a cache): start afresh in every call"
-                 if _close(after, again) else "draws random numbers without a seed of its own: seed it in every call, or use "
-                 "method='sequential'")
+                 if _close(after, ask()) else "draws random numbers without a seed of its own, or counts its calls: start afresh "
+                 "in every call, or use method='sequential'")
         raise UnsteadyError(f"your function gives two answers to one question: it {cause}")
     for name, old in kept.items():
         if not np.array_equal(old, getattr(batch, name)):

@@ -1,19 +1,20 @@
 """Which known bug is it? The exact bias of every bug of the zoo, on the same problems, beside the function's own.
 
 A bug is named only where its bias is the function's to within 1e-6. First the bugs as they stand, then together with a
-forgotten gamma^t, then up to a factor of the bias, then up to a factor of the whole estimate: the first of these that fits is
-reported, with everything that fits equally well. Where several have the same mean, those with the same second moments stay;
+forgotten gamma^t, another gamma or lambda, then up to a factor of the bias, then up to a factor of the whole estimate: the
+first of these that fits is reported, with everything that fits equally well. Where several have the same mean, those with the same second moments stay;
 what still ties cannot be told apart on these problems.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from ..errors import PGTheoryError
+from ..mdp import MDP
 from .result import Finding
 from .targets import as_target
 from .zoo.gradients import GRADIENTS
@@ -74,11 +75,33 @@ class Suspects:
             fits.append(Fit(m, _distance(ours, scale * theirs, self.bias) if scale > 0 else float("inf"), scale))
         return fits
 
+    def other_numbers(self):
+        """Another gamma than the model's, another lambda than declared: the nearest one."""
+        fits = [self._nearest("gamma", "gamma", lambda x: [self.target.value(_with_gamma(f, x)) for f in self.fixtures])]
+        if self.target.at is not None:
+            fits.append(self._nearest("lam", "lambda", lambda x: [self.target.at(f, x) for f in self.fixtures]))
+        return [fit for fit in fits if fit is not None]
+
+    def _nearest(self, bug, name, means):
+        from scipy.optimize import minimize_scalar
+
+        def off(x):
+            return _distance(self.bias, _joined(means(float(x))) - self.expected)
+        try:
+            best = minimize_scalar(off, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-12})
+        except PGTheoryError:
+            return None
+        mutant = Mutant(f"other-{bug}", f"{name} is {best.x:.6g}", look=f"is {name} written into the code?")
+        return Fit(mutant, float(best.fun))
+
     def _moments(self, discounted):
         """(bug, mean, squares) over all fixtures, of the bugs that exist here and leave a trace."""
         expected = _values(self.target, self.fixtures)
         plain = _values(as_target("gradient" if discounted else "without gamma^t"), self.fixtures)
+        on_policy = all(fixture.on_policy for fixture in self.fixtures)
         for mutant in _candidates(self.k):
+            if on_policy and as_target(mutant.target).off_policy:
+                continue        # its ratios are all 1
             moments = _everywhere(mutant, self.fixtures, self.target, self.k, discounted)
             if moments is None or not _leaves_trace([m for m, _ in moments], expected, self.target):
                 continue
@@ -90,7 +113,8 @@ class Suspects:
     def order(self, fit):
         """Bugs against the same target first, then bugs of groups where there are groups."""
         m = fit.mutant
-        return _base(m.target) != _base(self.target.name), (m.batch_size > 1) != (self.k > 1), GRADIENTS.index(m)
+        place = GRADIENTS.index(m) if m in GRADIENTS else -1
+        return _base(m.target) != _base(self.target.name), (m.batch_size > 1) != (self.k > 1), place
 
 
 def diagnose(compared, target, k) -> tuple[tuple[Finding, ...], float]:
@@ -101,6 +125,7 @@ def diagnose(compared, target, k) -> tuple[tuple[Finding, ...], float]:
     if target.discounted:
         tiers.append(lambda: suspects.as_they_stand(discounted=False))
     if not suspects.scaled:
+        tiers.append(suspects.other_numbers)
         tiers += [lambda: suspects.up_to_a_factor(True), lambda: suspects.up_to_a_factor(False)]
     for tier in tiers:
         fits = tier()
@@ -145,9 +170,14 @@ def _everywhere(mutant, fixtures, target, k, discounted):
     try:
         with np.errstate(all="ignore"):
             moments = [_moments(mutant, fixture, k, discounted, lam) for fixture in fixtures]
-    except (PGTheoryError, ValueError, IndexError, ZeroDivisionError):
+    except (PGTheoryError, TypeError, ValueError, IndexError, ZeroDivisionError):
         return None
     return moments if all(np.isfinite(mean).all() for mean, _ in moments) else None
+
+
+def _with_gamma(fixture, gamma):
+    mdp = fixture.mdp
+    return replace(fixture, mdp=MDP(mdp.P, mdp.R, gamma, mdp.rho))
 
 
 @lru_cache(maxsize=2048)

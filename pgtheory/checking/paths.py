@@ -13,8 +13,8 @@ import numpy as np
 
 BOOTSTRAP, AS_TERMINATION, ABSENT = "bootstrap", "as_termination", "absent"
 RUNNING, TERMINATED, TRUNCATED = range(3)
-ROWS, STEPS = 10, 9
-LENGTHS = (9, 9, 1, 1, 4, 5, 8, 7, 2, 3)     # of the rows of one episode; even rows terminate, odd ones meet the time limit
+ROWS, STEPS = 12, 9
+LENGTHS = (9, 9, 1, 1, 4, 5, 8, 7, 2, 3, 6, 6)     # of the rows of one episode; even rows terminate, odd ones meet the time limit
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,3 +137,14 @@ def as_arrays(r: Rollout):
     """What a function of the form "arrays" is given: rewards, values (N, T+1), terminated, truncated."""
     values = np.concatenate([r.values, r.next_values[:, -1:]], axis=1)
     return r.rewards.copy(), values, r.terminated.copy(), r.truncated.copy()
+
+
+def from_arrays(rewards, values, terminated, truncated) -> Rollout:
+    """One episode a row as a rollout, valid up to its end.
+
+    >>> from_arrays(np.ones((1, 2)), np.zeros((1, 3)), np.array([[True, False]]), np.zeros((1, 2), dtype=bool)).valid
+    array([[ True, False]])
+    """
+    done = terminated | truncated
+    return Rollout(rewards, values[:, :-1], values[:, 1:], terminated, truncated, valid=np.cumsum(done, axis=1) - done == 0,
+                   episode_starts=np.arange(rewards.shape[1]) == np.zeros((len(rewards), 1)), ratios=np.ones(rewards.shape))

@@ -26,13 +26,14 @@ ALIASES = {"reward to go": "monte carlo returns", "returns": "monte carlo return
 
 @dataclass(frozen=True)
 class Setting:
-    """What was declared: the discount, lambda, the number of steps n, the target, and how time limits count."""
+    """What was declared: the discount, lambda, the number of steps n, the target, how time limits count, what a row is."""
 
     gamma: float
     lam: float = 0.95
     n: int = 3
     target: str = "gae"
     truncation: str = BOOTSTRAP
+    form: str = "rollout"
 
     @property
     def family(self) -> str:

@@ -13,6 +13,7 @@ from ..checks.record import FAIL, INCONCLUSIVE, PASS
 
 WIDTH = 80
 SHOWN = 12              # coordinates printed at most, the furthest off first
+TOLD = 3                # ties printed in full; the others by name
 DOUBLE, SINGLE = "double", "single precision"
 
 
@@ -66,11 +67,11 @@ class Result:
     ...                 found=np.array([1.5, 0.0]), where="from 2 steps on")
     >>> print(result)
     FAIL: not the gradient; off by 50 % of its size (exact)
-      bias      theta          expected             found              bias
-                [0]                   1               1.5              +0.5
-                [1]                   0                 0                 0
-      where     from 2 steps on
-      cosine    1.000000: the angle, no test (a wrong length has cosine 1)
+      bias       theta          expected             found              bias
+                 [0]                   1               1.5              +0.5
+                 [1]                   0                 0                 0
+      where      from 2 steps on
+      cosine     1.000000: the angle, no test (a wrong length has cosine 1)
     """
 
     verdict: str
@@ -113,7 +114,8 @@ class Result:
                 "diagnosis": [finding.as_dict() for finding in self.diagnosis], "details": dict(self.details)}
 
     def __str__(self):
-        return "\n".join([*_entry(self._headline(), ""), *self._first_look(), *self._table(), *self._rest()])
+        headline = textwrap.wrap(self._headline(), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        return "\n".join([*headline, *self._first_look(), *self._table(), *self._rest()])
 
     def __repr__(self):
         return f"Result({self.verdict}, {self.target}, {self.method}, relative_bias={self.relative_bias:.3g})"
@@ -127,19 +129,17 @@ class Result:
         return f"{self.verdict}: {words[self.verdict]} ({how})"
 
     def _first_look(self):
-        for k, finding in enumerate(self.diagnosis):
+        for k, finding in enumerate(self.diagnosis[:TOLD]):
             scale = "" if abs(finding.scale - 1) < 1e-6 else f", {finding.scale:.6g} times it"
             yield from _entry(f"{finding.words} [{finding.bug}]; residual {finding.residual:.0e}{scale}",
-                              "looks like" if k == 0 else "or like")
-            if finding.look:
-                yield from _entry(finding.look, "look at")
-            if finding.links:
-                yield from _entry(", ".join(finding.links), "reported")
+                              "or like" if k else "looks like")
+            yield from _entry(finding.look, "look at")
+            yield from _entry(", ".join(finding.links), "reported")
+        yield from _entry(", ".join(finding.bug for finding in self.diagnosis[TOLD:]), "or like")
         if self.diagnosis and np.isfinite(self.next_best):
             tie = "these cannot be told apart here; " if len(self.diagnosis) > 1 else ""
             yield from _entry(f"{tie}the next known bug has residual {self.next_best:.0e}", "told by")
-        if self.look:
-            yield from _entry(self.look, "look at")
+        yield from _entry(self.look, "look at")
 
     def _table(self):
         if self.verdict == PASS or self.expected is None or self.found is None or not np.size(self.bias):
@@ -156,8 +156,7 @@ class Result:
             yield from _entry(f"... and {np.size(self.bias) - SHOWN} more, not so far off", "")
 
     def _rest(self):
-        if self.where:
-            yield from _entry(self.where, "where")
+        yield from _entry(self.where, "where")
         if self.verdict != PASS and np.isfinite(self.cosine):
             yield from _entry(f"{self.cosine:.6f}: the angle, no test (a wrong length has cosine 1)", "cosine")
         for name, value in self.details.items():
@@ -178,10 +177,5 @@ def percent(share: float) -> str:
 
 
 def _entry(text, label):
-    """Lines of 80 columns, the label in a column of its own."""
-    first = f"  {label:<11}" if label else " " * 13
-    if not label and text.split(":")[0] in (PASS, FAIL, INCONCLUSIVE):
-        first, rest = "", "  "
-    else:
-        rest = " " * 13
-    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) or [first.rstrip()]
+    """Lines of 80 columns, the label in a column of its own; none where there is no text."""
+    return textwrap.wrap(text, WIDTH, initial_indent=f"  {label:<11}", subsequent_indent=" " * 13, break_on_hyphens=False)

@@ -40,15 +40,15 @@ def check_by_sampling(fn, fixtures, target, k, alpha, beta, tolerance, rng, boun
                             TOLERANCE if tolerance is None else tolerance, rng, bounds, budget))
         if results[-1].verdict == FAIL:
             break
-    worst = max(results, key=lambda r: ((PASS, INCONCLUSIVE, FAIL).index(r.verdict), r.relative_bias))
-    return worst
+    return max(results, key=lambda r: ((PASS, INCONCLUSIVE, FAIL).index(r.verdict), r.relative_bias))
 
 
 def _one(fn, fixture, target, k, alpha, beta, tolerance, rng, bounds, budget) -> Result:
     expected = np.asarray(target.value(fixture), dtype=float)
     allowed = tolerance * float(np.abs(expected).max())
-    draw = _drawing(fn, fixture, k)
-    box = _box(fn, fixture, k, bounds)
+    paired = _paired(fixture, target, k, bounds)
+    draw = _drawing(fn, fixture, k, paired)
+    box = _box(fn, fixture, k, bounds, paired)
     if box is None:
         verdict, n, mean, words = _asymptotic(draw, expected.ravel(), allowed, alpha, beta, budget, rng)
     else:
@@ -67,7 +67,18 @@ def _blind(fixture, allowed):
     return (*spots, f"a bias of less than {allowed:.2g} in every coordinate")
 
 
-def _drawing(fn, fixture, k):
+def _paired(fixture, target, k, bounds):
+    """batch -> (N,) + theta's shape of mean 0: an estimator with the target's mean on the same trajectories, minus that mean.
+
+    Subtracted, it leaves a smaller range, and so a test that decides sooner. Nothing where the box was declared without it.
+    """
+    if k > 1 or bounds is not None or target.reference is None:
+        return lambda batch: 0.0
+    estimator, mean = target.reference(fixture), np.asarray(target.value(fixture), dtype=float)
+    return lambda batch: np.asarray(estimator(batch, fixture.policy, fixture.theta, fixture.gamma), dtype=float) - mean
+
+
+def _drawing(fn, fixture, k, paired):
     """(n, rng) -> (n, size) estimates on fresh trajectories."""
     def rows(n, rng):
         batch = sample(fixture.mdp, fixture.behaviour, n, fixture.horizon, fixture.time_limit, rng)
@@ -75,13 +86,14 @@ def _drawing(fn, fixture, k):
 
     def draw(n, rng):
         if k == 1:
-            return estimates_of(fn, rows(n, rng), fixture)[0].reshape(n, -1)
+            batch = rows(n, rng)
+            return (estimates_of(fn, batch, fixture)[0] - paired(batch)).reshape(n, -1)
         batch = rows(n * k, rng)
         return np.stack([group_answer(fn, batch.take(range(i, i + k)), fixture, k)[0].ravel() for i in range(0, n * k, k)])
     return draw
 
 
-def _box(fn, fixture, k, bounds):
+def _box(fn, fixture, k, bounds, paired):
     """(low, high), theta's shape, that hold every estimate; None where nothing is known."""
     if bounds is not None:
         low, high = (np.broadcast_to(np.asarray(x, dtype=float), fixture.theta.shape) for x in bounds)
@@ -93,9 +105,9 @@ def _box(fn, fixture, k, bounds):
         probe(fn, fixture, k)
     except UnsteadyError:
         return None
-    estimates = ask_all(fn, fixture, k).estimates
+    estimates = ask_all(fn, fixture, k).estimates - paired(fixture.batch)
     low, high = estimates.min(axis=0), estimates.max(axis=0)
-    slack = SLACK * (high - low) + 16 * EPS * np.maximum(np.abs(low), np.abs(high))
+    slack = SLACK * (high - low) + 64 * EPS * max(1.0, float(np.abs(estimates).max(initial=0.0)))
     return low - slack, high + slack
 
 

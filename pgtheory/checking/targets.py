@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import PGTheoryError
-from ..estimators import GAE, ActorCritic, Estimator, NStep, VTrace
+from ..estimators import GAE, ActorCritic, Baseline, Estimator, NStep, PerDecisionIS, VTrace
 from ..horizon import powers
 from ..solution import policy_gradient, solve
 from ..variance import moments
@@ -42,6 +42,8 @@ class Target:
     off_policy : the trajectories are another policy's; critic : "exact" or "random", what the trajectories carry
     limited : time limits matter; up_to_scale : a positive factor does not
     discounted : step t counts gamma^t; parameter : the number that came with the name, or None
+    at : (fixture, lambda) -> what the value would be for another lambda, or None
+    reference : fixture -> an estimator with the target's mean, to be subtracted where draws are noisy, or None
     """
 
     name: str
@@ -54,6 +56,8 @@ class Target:
     up_to_scale: bool = False
     discounted: bool = True
     parameter: float | None = None
+    at: Callable[[Fixture, float], Any] | None = None
+    reference: Callable[[Fixture], Estimator] | None = None
 
 
 def as_target(target) -> Target:
@@ -173,14 +177,18 @@ def _gradient(discounted):
         if discounted:
             return policy_gradient(f.mdp, f.policy, f.theta, horizon=f.horizon)
         return assembled(f, solve(f.mdp, f.pi, horizon=f.horizon).Q, False)
-    return Target("", "the gradient", value)
+
+    def reference(f):
+        return Baseline(solve(f.mdp, f.pi, horizon=f.horizon).V, gamma_weighting=discounted)
+    return Target("", "the gradient", value, reference=reference)
 
 
 def _off_policy(discounted):
     if not discounted:
         raise PGTheoryError("target 'off-policy' is the true gradient from another policy's trajectories, whose gamma^t belongs "
                             "to it: declare 'semi-gradient without gamma^t', or leave the words out")
-    return Target("", "the gradient, from another policy's trajectories", _gradient(True).value, off_policy=True)
+    return Target("", "the gradient, from another policy's trajectories", _gradient(True).value, off_policy=True,
+                  reference=lambda f: PerDecisionIS())
 
 
 def _semi_gradient(discounted):
@@ -196,9 +204,13 @@ def _ppo(discounted):
 
 def _critic(words, weights, estimator):
     def make(number, discounted):
-        return Target("", f"the exact mean of {words.format(number)} for the critic attached",
-                      lambda f: assembled(f, weights(f, number), discounted),
-                      lambda f: estimator(f.critic, number, gamma_weighting=discounted), critic="random", limited=True)
+        def own(f):
+            return estimator(f.critic, number, gamma_weighting=discounted)
+
+        def at(f, x):
+            return assembled(f, weights(f, x), discounted)
+        return Target("", f"the exact mean of {words.format(number)} for the critic attached", lambda f: at(f, number), own,
+                      critic="random", limited=True, at=at if isinstance(number, float) else None, reference=own)
     return make
 
 

@@ -15,7 +15,8 @@ def judge(slug: str, equation: Equation, problem, route, tolerance: float) -> Ch
 
     In exact arithmetic the sides must be equal, unless the route itself is a truncated series. In floating point their
     difference must lie within what the route's error and the rounding of the right side allow; where that is more than
-    ``tolerance`` times the scale of the terms, agreement would show nothing and the verdict is INCONCLUSIVE.
+    ``tolerance`` times the sides themselves (or the terms they are made of), agreement would show nothing and the verdict is
+    INCONCLUSIVE, unless both sides are 0 to the last bit.
     """
     left = route.compute(problem, equation.quantity)
     lhs, rhs = canonical(np.asarray(left.value), np.asarray(equation.right(left.value)))
@@ -59,13 +60,15 @@ def _equal(slug, equation, route, lhs, rhs):
 
 
 def _within(slug, equation, route, lhs, rhs, bound, tolerance, note, curve=None):
-    difference = abs(lhs - rhs)
-    error = _largest(difference)
-    if not np.all(difference <= bound):
+    with np.errstate(invalid="ignore"):
+        difference = abs(lhs - rhs)
+    error, size = _largest(difference), max(_largest(lhs), _largest(rhs), equation.size)
+    if not np.isfinite(size):
+        verdict, note = FAIL, "a side is not finite"
+    elif not np.all(difference <= bound):
         verdict = FAIL
-    elif float(bound) > tolerance * equation.scale:
-        verdict = INCONCLUSIVE
-        note = f"{note}; the bound is too wide to tell".lstrip("; ")
+    elif size and not bound <= tolerance * size:
+        verdict, note = INCONCLUSIVE, f"{note}; the bound is too wide to tell".lstrip("; ")
     else:
         verdict = PASS
     return Check(slug, equation.part, route, "bounded", lhs, rhs, error, float(bound), verdict, note, curve)

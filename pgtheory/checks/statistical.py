@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import PGTheoryError, UndefinedError
 from ..routes.deterministic_monte_carlo import DeterministicSampler
 from ..routes.monte_carlo import GradientSampler, StateSampler, testable_directions
-from .record import Check
+from .record import INCONCLUSIVE, PASS, Check
 from .sequential import sequential_test
 
 NAME = "monte-carlo"
@@ -20,12 +20,15 @@ AT_MOST = 64                # coordinates tested at once
 
 def statistical_reason(problem, equation) -> str | None:
     """Why the equation cannot be simulated, or None."""
+    if problem.arithmetic.symbolic:
+        return "symbols cannot be simulated"
+    steps = 1 / max(1 - float(problem.gamma), 1e-300)
+    if problem.gamma != 1 and steps * MIN_DRAWS > MAX_TRANSITIONS:
+        return f"a draw takes {steps:.0e} steps and more on average at this gamma: too long to simulate"
     try:
-        sampler = _sampler(problem, equation.quantity)
-    except (UndefinedError, PGTheoryError) as error:
+        _sampler(problem, equation.quantity)
+    except PGTheoryError as error:
         return str(error)
-    if _budget(sampler, DEFAULT_SAMPLES) < MIN_DRAWS:
-        return f"a draw takes {sampler.cost:.0e} steps on average at this gamma: too long to simulate"
     return None
 
 
@@ -37,10 +40,34 @@ def judge_statistically(slug, equation, problem, samples, alpha, tolerance, rng)
     resolution = tolerance * float(np.abs(target).max(initial=0.0))
     found = sequential_test(sampler.draw, target, sampler.low, sampler.high, resolution, alpha, alpha,
                             _budget(sampler, samples), rng, rounding=rounding)
+    verdict, note = _honest(found, resolution, sampler, samples)
     lhs, rhs = found.estimate * _unit(equation, problem), target * _unit(equation, problem)
     error = float(np.abs(lhs - rhs).max(initial=0.0))
     bound = float(np.max(found.tolerance, initial=0.0)) * _unit(equation, problem)
-    return Check(slug, equation.part, NAME, "statistical", lhs, rhs, error, bound, found.verdict, found.reason)
+    return Check(slug, _part(equation, sampler), NAME, "statistical", lhs, rhs, error, bound, verdict, note)
+
+
+def _honest(found, resolution, sampler, samples):
+    """(verdict, note): no PASS where the right side is rounded by more than the tolerance; and what stopped the draws."""
+    if found.verdict == PASS and bound_exceeds(found.tolerance, resolution) and np.any(sampler.high > sampler.low):
+        return INCONCLUSIVE, "the right side is rounded by more than the tolerance: simulation cannot decide"
+    if found.verdict == INCONCLUSIVE and found.n < samples:
+        return INCONCLUSIVE, f"{found.reason} ({samples} were asked for; {_transitions(samples):.0e} steps in all is the limit)"
+    return found.verdict, found.reason
+
+
+def bound_exceeds(tolerance, resolution: float) -> bool:
+    """Some coordinate was tested more coarsely than the resolution asked for."""
+    return bool(np.max(tolerance, initial=0.0) > resolution * (1 + 1e-9))
+
+
+def _part(equation, sampler) -> str:
+    """The part, and in which coordinates its sides are compared where these are not its own."""
+    k = len(sampler.low)
+    if equation.quantity == "d":
+        return equation.part if k == len(sampler.members) else f"{equation.part} in {k} random sets of states"
+    plain = k == sampler.directions[0].size
+    return equation.part if plain else f"{equation.part} along {k} random directions"
 
 
 def _unit(equation, problem) -> float:
@@ -79,4 +106,9 @@ def _target(problem, equation, sampler):
 
 
 def _budget(sampler, samples: int) -> int:
-    return int(min(samples, MAX_TRANSITIONS / (1 + sampler.cost)))
+    return int(min(samples, _transitions(samples) / (1 + sampler.cost)))
+
+
+def _transitions(samples: int) -> float:
+    """Steps in all; whoever asks for more draws than by default gets as much more time."""
+    return MAX_TRANSITIONS * max(1.0, samples / DEFAULT_SAMPLES)

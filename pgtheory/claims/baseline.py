@@ -15,7 +15,7 @@ def equations(problem) -> list[Equation]:
     T, V, b = episodes.horizon, episodes.solution.V, arbitrary(episodes)
     size = episodes.return_size if problem.arithmetic.symbolic else max(episodes.return_size, float(max(abs(b).flat)))
     return [Equation(f"{what}, T = {T}", episodes.grad_J, episodes.mean(estimator), 2 * episodes.gradient_size(size),
-                     unit=episodes.unit)
+                     unit=episodes.unit, size=episodes.spread)
             for what, estimator in (("R(tau) - gamma^t V_t(s_t)", Baseline(V, full_return=True)),
                                     ("G_t - V_t(s_t)", Baseline(V)), ("G_t - b_t(s_t), b arbitrary", Baseline(b)))]
 

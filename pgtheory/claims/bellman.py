@@ -17,24 +17,36 @@ def backup(mdp, V):
     array([[2.],
            [0.]])
     """
-    if scipy.sparse.issparse(mdp.P) or mdp.R.ndim < 3:
-        return mdp.r + mdp.kernel.expect(V) * mdp.gamma
-    target = mdp.R + V * mdp.gamma
+    S, A = mdp.n_states, mdp.n_actions
+    if scipy.sparse.issparse(mdp.P):
+        return expected_rewards(mdp) + (mdp.P @ V).reshape(S, A) * mdp.gamma
+    R = mdp.R.reshape(mdp.R.shape + (1,) * (3 - mdp.R.ndim))
+    target = R + V * mdp.gamma
     if mdp.arithmetic.exact:
         return (mdp.P * target).sum(axis=-1)
-    return np.einsum("sat,sat->sa", mdp.P, target)
+    return np.einsum("sat,sat->sa", mdp.P, np.broadcast_to(target, mdp.P.shape))
+
+
+def expected_rewards(mdp):
+    """(S, A): the reward of a sparse model averaged over what follows, from its stored entries."""
+    S, A = mdp.n_states, mdp.n_actions
+    if scipy.sparse.issparse(mdp.R):
+        return np.asarray((mdp.P * mdp.R).sum(axis=1)).reshape(S, A)
+    R = mdp.R.reshape(mdp.R.shape + (1,) * (2 - mdp.R.ndim))
+    return np.broadcast_to(R, (S, A))
 
 
 def equations(problem) -> list[Equation]:
     """V = sum_a pi Q and Q = sum P (R + gamma V), against series; and the residual of the solve."""
     solution, scale = problem.solution, problem.value_scale
+    size = 0.0 if problem.arithmetic.symbolic else scale
     residual = Equation("Bellman residual of V", "given", solution.r_pi + (solution.P_pi @ solution.V) * problem.gamma, scale,
-                        lhs=solution.V)
+                        lhs=solution.V, size=size)
     if problem.kind == "density":
-        return [Equation("V = integral of pi Q", "V", problem.mean_Q, scale), residual]
+        return [Equation("V = integral of pi Q", "V", problem.mean_Q, scale, size=size), residual]
     return [
-        Equation("V = sum_a pi Q", "V", (problem.pi * solution.Q).sum(axis=-1), scale),
-        Equation("Q = sum P (R + gamma V)", "Q", backup(solution.mdp, solution.V), scale),
+        Equation("V = sum_a pi Q", "V", (problem.pi * solution.Q).sum(axis=-1), scale, size=size),
+        Equation("Q = sum P (R + gamma V)", "Q", backup(solution.mdp, solution.V), scale, size=size),
         residual,
     ]
 

@@ -24,10 +24,11 @@ def equations(problem) -> list[Equation]:
     """V(s) = Q(s, mu(s)) against the series and the solve, and Q(s, mu(s)) spelled out."""
     solution, scale = problem.solution, problem.value_scale
     Q = solution.Q_at(solution.actions)
+    size = 0.0 if problem.arithmetic.symbolic else scale
     return [
-        Equation("V = Q(s, mu(s))", "V", Q, scale),
-        Equation("V = Q(s, mu(s)), solved", "given", Q, scale, lhs=solution.V),
-        Equation("Q(s, mu(s)) = r + gamma sum P V", "given", backup(problem, solution.V), scale, lhs=Q),
+        Equation("V = Q(s, mu(s))", "V", Q, scale, size=size),
+        Equation("V = Q(s, mu(s)), solved", "given", Q, scale, lhs=solution.V, size=size),
+        Equation("Q(s, mu(s)) = r + gamma sum P V", "given", backup(problem, solution.V), scale, lhs=Q, size=size),
     ]
 
 

@@ -20,10 +20,12 @@ def equations(problem) -> list[Equation]:
     score = batch.mean(trajectory_score(batch, problem.policy, problem.theta))
     return [
         Equation(f"E[grad log pi(a_t|s_t) c(h_t)] = 0, t = 0..{T - 1}", "given", weighted * 0,
-                 episodes.gradient_size(NUMBERS) / T, unit=episodes.unit, lhs=weighted),
+                 episodes.gradient_size(NUMBERS) / T, unit=episodes.unit, lhs=weighted,
+                 size=episodes.gradient_size(NUMBERS) / T),
         Equation(f"E[grad log P(tau)] = grad sum P(tau) = 0, T = {T}",
                  episodes.slope("grad sum P(tau)", lambda theta: episodes.probability_at(theta).sum(axis=-1)),
-                 problem.along(np.asarray(score)), episodes.gradient_size(1.0), unit=episodes.unit),
+                 problem.along(np.asarray(score)), episodes.gradient_size(1.0), unit=episodes.unit,
+                 size=episodes.gradient_size(1.0)),
     ]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ..arithmetic import EPS, EXPRESSION
 from ..enumeration import count_trajectories, enumerate_trajectories
 from ..errors import UndefinedError
+from ..estimators import Reinforce
 from ..horizon import powers
 from ..likelihood import dynamics
 from ..slope import Slope
@@ -134,6 +135,15 @@ class Episodes:
         problem = self.problem
         estimates = estimator(self.batch, problem.policy, problem.theta, problem.gamma)
         return problem.along(np.asarray(self.batch.mean(estimates)))
+
+    @cached_property
+    def spread(self) -> float:
+        """Largest E |estimate| of REINFORCE along a direction: what the gradient is made of before trajectories cancel."""
+        problem = self.problem
+        if problem.exact:
+            return 0.0
+        estimates = Reinforce()(self.batch, problem.policy, problem.theta, problem.gamma)
+        return float(np.max(self.batch.probability @ abs(problem.along(np.asarray(estimates))), initial=0.0))
 
     @property
     def grad_J(self) -> Slope:

@@ -19,6 +19,8 @@ class Equation:
     rhs : the right side, an array; or a function of the left side, where the claim is an equation for it (a recursion)
     scale : size of the terms before they cancel, in the units of the sides; rounding is relative to it
     lhs : the left side, where ``quantity`` is "given"
+    size : magnitude that the sides are made of, where they may vanish by cancellation (a stationary point); a bound must be
+        small against it, or against the sides, for agreement to show anything
     simulate : False where another equation of the claim, with the same sides, is the one to put to simulation
     unit : relative rounding error of the right side; None takes the problem's, that of one solve
     """
@@ -29,6 +31,7 @@ class Equation:
     scale: float
     lhs: Any = None
     simulate: bool = True
+    size: float = 0.0
     unit: float | None = None
 
     @property

@@ -16,10 +16,10 @@ def equations(problem) -> list[Equation]:
     batch, T = episodes.batch, episodes.horizon
     J = batch.mean(returns(batch, problem.gamma)[:, :1])
     return [
-        Equation(f"J = E[R(tau)], T = {T}", "given", J, episodes.return_size, unit=episodes.unit,
+        Equation(f"J = E[R(tau)], T = {T}", "given", J, episodes.return_size, unit=episodes.unit, size=episodes.return_size,
                  lhs=np.array([episodes.solution.J], dtype=J.dtype)),
         Equation(f"grad J = E[sum_t grad log pi R(tau)], T = {T}", episodes.grad_J, episodes.mean(Reinforce()),
-                 episodes.gradient_size(), unit=episodes.unit),
+                 episodes.gradient_size(), unit=episodes.unit, size=episodes.spread),
     ]
 
 

@@ -26,13 +26,21 @@ def _source(problem):
     return problem.along(policy.state_pullback(theta, weights))
 
 
+def terms_size(problem, start=None) -> float:
+    """What gradients are made of before states cancel: max of (I - gamma P_pi)^-1 |source|, or of its mean over the start."""
+    if problem.arithmetic.symbolic:
+        return 0.0
+    spread = problem.solution.resolvent(abs(local_gradient(problem)))
+    return float(np.max(spread if start is None else start @ spread, initial=0.0))
+
+
 def equations(problem) -> list[Equation]:
     """grad V = source + gamma P_pi grad V, for every start state at once; and its solution by the resolvent."""
     source, P_pi, gamma = local_gradient(problem), problem.solution.P_pi, problem.gamma
-    scale = problem.gradient_scale
+    scale, size = problem.gradient_scale, terms_size(problem)
     return [
-        Equation("one step", "grad V", lambda grad_V: source + (P_pi @ grad_V) * gamma, scale),
-        Equation("solved", "grad V", problem.solution.resolvent(source), scale),
+        Equation("one step", "grad V", lambda grad_V: source + (P_pi @ grad_V) * gamma, scale, size=size),
+        Equation("solved", "grad V", problem.solution.resolvent(source), scale, size=size),
     ]
 
 

@@ -16,11 +16,12 @@ def equations(problem) -> list[Equation]:
     episodes = episodes_of(problem)
     T = episodes.horizon
     found = [Equation(f"grad J = E[sum_t gamma^t grad log pi G_t], T = {T}", episodes.grad_J, episodes.mean(RewardToGo()),
-                      episodes.gradient_size(), unit=episodes.unit)]
+                      episodes.gradient_size(), unit=episodes.unit, size=episodes.spread)]
     if problem.policy.normalised and T > 1:
         past = past_rewards(episodes)
         found.append(Equation(f"E[grad log pi(a_t|s_t) past rewards] = 0, t = 1..{T - 1}", "given", past * 0,
-                              episodes.gradient_size() / T, unit=episodes.unit, lhs=past))
+                              episodes.gradient_size() / T, unit=episodes.unit, lhs=past,
+                              size=episodes.gradient_size() / T))
     return found
 
 

@@ -21,7 +21,8 @@ def equations(problem) -> list[Equation]:
         score = problem.along(policy.score(theta))
         found.append(Equation("pi grad log pi", "grad pi", pi[:, :, None] * score, scale))
     if policy.normalised:
-        found.append(Equation("sum_a grad pi = 0", "given", jacobian.sum(axis=1) * 0, scale, lhs=jacobian.sum(axis=1)))
+        found.append(Equation("sum_a grad pi = 0", "given", jacobian.sum(axis=1) * 0, scale, lhs=jacobian.sum(axis=1),
+                              size=0.0 if problem.exact else float(np.abs(jacobian).max(initial=0.0))))
     return found
 
 
@@ -29,7 +30,7 @@ def _of_density(problem):
     """The same for a density over continuous actions, at a few of them; the score averages 0."""
     score, (mean, size) = problem.along(problem.score), problem.mean_score
     return [Equation("pi grad log pi", "grad pi", problem.pi[:, :, None] * score, max(problem.slope_scale, 1.0)),
-            Equation("E grad log pi = 0", "given", mean * 0, float(size.max()), lhs=mean)]
+            Equation("E grad log pi = 0", "given", mean * 0, float(size.max()), lhs=mean, size=float(size.max()))]
 
 
 def applies(problem) -> str | None:

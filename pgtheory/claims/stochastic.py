@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .equation import Claim, Equation
+from .recursion import terms_size
 
 
 def gradient_form(problem):
@@ -30,13 +31,14 @@ def _weighting(problem):
 
 def equations(problem) -> list[Equation]:
     """grad J in both forms; the log form only where every pi(a|s) > 0."""
-    scale = problem.gradient_scale
+    scale, size = problem.gradient_scale, terms_size(problem, problem.rho)
+    right = problem.along(gradient_form(problem))
     if problem.kind == "density":
-        return [Equation("log form", "grad J", problem.along(gradient_form(problem)), scale)]
+        return [Equation("log form", "grad J", right, scale, size=size)]
     has_log = not np.any(problem.pi == 0)
-    found = [Equation("grad-pi form", "grad J", problem.along(gradient_form(problem)), scale, simulate=not has_log)]
+    found = [Equation("grad-pi form", "grad J", right, scale, simulate=not has_log, size=size)]
     if has_log:
-        found.append(Equation("log form", "grad J", problem.along(log_form(problem)), scale))
+        found.append(Equation("log form", "grad J", problem.along(log_form(problem)), scale, size=size))
     return found
 
 

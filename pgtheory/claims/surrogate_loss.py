@@ -24,11 +24,11 @@ def equations(problem) -> list[Equation]:
     estimate = half.mean(Reinforce()(half, policy, theta, problem.gamma))
     size, unit = episodes.gradient_size(), episodes.unit
     found = [Equation(f"every other trajectory: minus its estimates, T = {T}", _slope(episodes, half, "half"),
-                      -problem.along(np.asarray(estimate)), size, unit=unit)]
+                      -problem.along(np.asarray(estimate)), size, unit=unit, size=episodes.spread)]
     if policy.normalised:
         gradient = problem.along(policy.pullback(theta, episodes.solution.gradient_weights))
         found.append(Equation(f"all trajectories: minus grad J, T = {T}", _slope(episodes, episodes.batch, "all"),
-                              -gradient, size, unit=unit))
+                              -gradient, size, unit=unit, size=episodes.spread))
     return found
 
 

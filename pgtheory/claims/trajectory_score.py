@@ -26,7 +26,8 @@ def equations(problem) -> list[Equation]:
                  episodes.slope("grad P(tau)", episodes.probability_at), batch.probability[:, None] * score, size,
                  unit=episodes.unit),
         Equation(f"start and dynamics are constant factors, T = {T}",
-                 episodes.slope("grad of start and dynamics", remainder), score * 0, size, unit=episodes.unit),
+                 episodes.slope("grad of start and dynamics", remainder), score * 0, size, unit=episodes.unit,
+                 size=size),
     ]
 
 

@@ -3,7 +3,7 @@ r"""The recursion unrolled k times, with its exact remainder."""
 from __future__ import annotations
 
 from .equation import Claim, Equation
-from .recursion import local_gradient
+from .recursion import local_gradient, terms_size
 
 STEPS = (1, 2, 3, 8)
 SYMBOLIC_STEPS = (1, 2, 3)   # rational functions grow with every power of P_pi
@@ -47,7 +47,9 @@ def unrolled(problem, k: int, grad_V):
 def equations(problem) -> list[Equation]:
     """The unrolling for several k, every start state at once, with the remainder in the gradient itself."""
     steps = SYMBOLIC_STEPS if problem.arithmetic.symbolic else STEPS
-    return [Equation(f"k = {k}", "grad V", lambda grad_V, k=k: unrolled(problem, k, grad_V), problem.gradient_scale)
+    size = terms_size(problem)
+    return [Equation(f"k = {k}", "grad V", lambda grad_V, k=k: unrolled(problem, k, grad_V), problem.gradient_scale,
+                     size=size)
             for k in steps]
 
 

@@ -41,13 +41,12 @@ def demo(name: str):
     >>> pg.demo("baseline").numbers["variance without"]
     Fraction(9, 10000)
     """
-    from .style import DemoFigure
+    from .style import canvas
 
     module = _module(name)
-    figure = DemoFigure(module.numbers(), figsize=module.SIZE, layout="constrained")
+    figure = canvas(module.numbers(), module.SIZE)
     module.draw(figure, figure.numbers)
     figure.suptitle(module.TITLE, fontsize=14)
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
     return figure
 
 

@@ -24,6 +24,18 @@ class DemoFigure(Figure):
         return as_bytes(self, "png")
 
 
+def canvas(numbers, size) -> DemoFigure:
+    """An empty figure of ``size`` inches, with room around its panels.
+
+    >>> from pgtheory.demos.style import canvas
+    >>> canvas({"gamma": 0.5}, (4, 3)).numbers
+    {'gamma': 0.5}
+    """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    return DemoFigure(numbers, figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
+
+
 def as_bytes(figure, format: str) -> bytes:
     """The figure as a file of that format; the same bytes for the same numbers where the format allows it.
 

@@ -7,12 +7,13 @@ import warnings
 import numpy as np
 import scipy.sparse
 
-from ..differentiate import central_difference, complex_step
+from ..differentiate import TINY, central_difference, complex_step
 from ..slope import Slope
 from .left import Left, from_value_gradient
 
 NAME = "complex-step"
 QUANTITIES = ("grad J", "grad V", "grad pi", "slope")
+SUBNORMAL = 5e-324
 BATCH_ENTRIES = 4_000_000   # complex numbers in a stack of S x S systems, so that memory stays bounded
 
 
@@ -36,7 +37,7 @@ def is_analytic(problem) -> bool:
         warnings.simplefilter("error")
         try:
             along = complex_step(problem.probe, policy.step, theta, probe)
-        except (TypeError, ValueError, ArithmeticError, Warning):
+        except Exception:   # a user's code may raise anything at a complex number
             return False
     scale = max(1.0, float(np.abs(theta).max(initial=0.0)))
     difference, error = central_difference(lambda h: problem.probe(policy.step(theta, probe, h)), scale)
@@ -53,7 +54,12 @@ def compute(problem, quantity: str) -> Left:
         slopes = [complex_step(problem.pi_at, problem.policy.step, problem.theta, u) for u in problem.directions]
         return Left(np.stack(slopes, axis=-1), problem.unit * max(problem.slope_scale, 1.0), note)
     value = from_value_gradient(problem, quantity, value_gradient(problem))
-    return Left(value, problem.unit * problem.gradient_scale, note)
+    return Left(value, problem.unit * problem.gradient_scale + underflow(problem), note)
+
+
+def underflow(problem) -> float:
+    """What gradual underflow of V h can take from Im V / h."""
+    return SUBNORMAL / TINY * (problem.mdp.n_states + 8) * float(problem.conditioning)
 
 
 def value_gradient(problem) -> np.ndarray:

@@ -54,10 +54,12 @@ def _slope(problem, slope: Slope) -> Left:
 
 
 def _start(problem) -> float:
-    """The largest step. Rows that leave the simplex meet a pole of V at distance 1/conditioning: stay well inside."""
-    if problem.policy.normalised:
-        return _reach(problem)
-    return min(_reach(problem), 0.25 / (float(problem.conditioning) * problem.slope_scale))
+    """The largest step, over which pi changes by a quarter at most; beyond, it may be flat and look differentiated.
+
+    Rows that leave the simplex meet a pole of V at distance 1/conditioning: stay well inside.
+    """
+    room = 1.0 if problem.policy.normalised else float(problem.conditioning)
+    return min(_reach(problem), 0.25 / (room * max(problem.slope_scale, 1e-300)))
 
 
 def _reach(problem) -> float:

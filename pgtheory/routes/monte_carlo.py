@@ -25,6 +25,7 @@ from ..sampling import ChainSampler
 from ..validation import first, require_finite
 
 LARGEST_TABLE = 20_000_000    # S * A * k scores: 160 MB of float64
+SWEEPS = 10_000              # at most; every iterate is already a bound
 SWEEP_WORK = 200_000_000      # outcomes visited while the box is tightened: about a second
 
 
@@ -285,7 +286,7 @@ def _most(chain, gains, root, patience):
     monotone map, started above, is itself an upper bound.
     """
     W = np.full(chain.mdp.n_states, max(0.0, gains.max()) * patience)
-    for _ in range(max(1, SWEEP_WORK // len(gains))):
+    for _ in range(min(SWEEPS, max(1, SWEEP_WORK // len(gains)))):
         lower = np.maximum(0.0, np.maximum.reduceat(gains + root * W[chain.next_states], chain.offsets[:-1]))
         drop, W = (W - lower).max(), lower
         if drop * root * patience <= 1e-6 * W.max():

@@ -61,13 +61,15 @@ def chain(problem):
     A = mdp.n_actions
     if scipy.sparse.issparse(mdp.P):
         P_pi = sum(scipy.sparse.diags_array(pi[:, a]) @ mdp.P[a::A] for a in range(A))
-        return scipy.sparse.csr_array(P_pi), (pi * mdp.r).sum(axis=1)
+        return scipy.sparse.csr_array(P_pi), (pi * _rewards(mdp)).sum(axis=1)
     P_pi = sum(pi[:, a, None] * mdp.P[:, a, :] for a in range(A))
     return P_pi, (pi * _rewards(mdp)).sum(axis=1)
 
 
 def _rewards(mdp):
     """(S, A) expected rewards, from R and P directly."""
+    if scipy.sparse.issparse(mdp.R):
+        return np.asarray((mdp.P * mdp.R).sum(axis=1)).reshape(mdp.n_states, mdp.n_actions)
     if mdp.R.ndim == 1:
         return mdp.R[:, None] + mdp.arithmetic.zeros((1, mdp.n_actions)) if mdp.arithmetic.exact else np.repeat(
             mdp.R[:, None], mdp.n_actions, axis=1)
@@ -79,7 +81,7 @@ def _action_values(problem, V):
     mdp = problem.solution.mdp
     A = mdp.n_actions
     if scipy.sparse.issparse(mdp.P):
-        return mdp.r + np.stack([mdp.P[a::A] @ V for a in range(A)], axis=1) * mdp.gamma
+        return _rewards(mdp) + np.stack([mdp.P[a::A] @ V for a in range(A)], axis=1) * mdp.gamma
     return _rewards(mdp) + np.stack([mdp.P[:, a, :] @ V for a in range(A)], axis=1) * mdp.gamma
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..paths import AS_TERMINATION, BOOTSTRAP
-from ..references import ahead, carried, gae, n_step, reference, residuals, stops
+from ..paths import AS_TERMINATION, BOOTSTRAP, from_arrays
+from ..references import Setting, ahead, as_target, carried, gae, n_step, reference, residuals, stops
 
 EVERY = ("gae", "n-step", "v-trace")
 ROLLOUT, NSTEP, VTRACE = {"form": "rollout"}, {"target": "n-step"}, {"target": "v-trace", "form": "rollout"}
@@ -29,6 +29,8 @@ class AdvantageBug:
     shown : settings of ``check_advantages`` under which it shows, beside gamma and lam
     """
 
+    seam = "advantages"
+
     bug: str
     words: str
     wrong: Callable[[Any, Any], tuple]
@@ -36,6 +38,22 @@ class AdvantageBug:
     look: str = ""
     families: tuple[str, ...] = ("gae",)
     shown: dict = field(default_factory=dict)
+
+    def settings(self, gamma=0.8, lam=0.9) -> dict:
+        """Arguments of ``check_advantages`` under which it shows."""
+        return {"gamma": gamma, "lam": lam, **self.shown}
+
+    def function(self, gamma, lam=0.95, target="gae", form="arrays", output="advantages", truncation=BOOTSTRAP, n=3):
+        """The bug as a user would have it: a function for ``check_advantages`` with these settings."""
+        s = Setting(gamma, lam, n, as_target(target), truncation, form)
+        place = 1 if output == "returns" or s.target.endswith("returns") else 0
+        if form == "arrays":
+            return lambda *arrays: _pick(self.wrong(from_arrays(*arrays), s), output, place)
+        return lambda rollout: _pick(self.wrong(rollout, s), output, place)
+
+
+def _pick(pair, output, place):
+    return pair if output == "both" else pair[place]
 
 
 def _only(advantages):
@@ -79,17 +97,22 @@ def _earlier_masks(r, s):
     return replace(r, terminated=_backward(r.terminated), truncated=_backward(r.truncated))
 
 
+def _leaking(r, s):
+    """What a carry that is not cut runs through: in rows of one episode, also what stands after its end."""
+    return np.ones_like(r.valid) if s.form == "arrays" else r.valid
+
+
 def _no_cut(r, s):
-    return carried(r, residuals(r, s), s.gamma * s.trace, cuts=np.zeros_like(r.done))
+    return carried(r, residuals(r, s), s.gamma * s.trace, np.zeros_like(r.done), _leaking(r, s))
 
 
 def _cut_at_termination_only(r, s):
-    return carried(r, residuals(r, s), s.gamma * s.trace, cuts=r.terminated)
+    return carried(r, residuals(r, s), s.gamma * s.trace, r.terminated, _leaking(r, s))
 
 
 def _zeroed_at_limit(r, s):
     kept = ~r.truncated
-    return carried(r, residuals(r, s) * kept, s.gamma * s.trace * kept, cuts=r.terminated)
+    return carried(r, residuals(r, s) * kept, s.gamma * s.trace * kept, r.terminated)
 
 
 def _masked_after(r, s):
@@ -222,8 +245,7 @@ def _two_ahead(r, s):
 
 
 def _two_ahead_shifted(r, s):
-    return carried(r, _forward(r.rewards) * 0 + r.rewards + s.gamma * np.where(
-        r.done, 0.0, ahead(r, np.where(stops(r, s), 0.0, r.next_values))) - r.values, s.gamma * s.trace)
+    return _trace(r, s, r.rewards + s.gamma * ahead(r, np.where(stops(r, s), 0.0, r.next_values)) - r.values)
 
 
 def _no_last_step(r, s):
@@ -262,8 +284,9 @@ def _window(r, s):
 def _window_over_ends(r, s):
     delta = residuals(r, s)
     total = delta
+    over = replace(r, valid=_leaking(r, s))
     for _ in range(s.n - 1):
-        total = delta + s.gamma * ahead(r, total, cuts=np.zeros_like(r.done))
+        total = delta + s.gamma * ahead(over, total, np.zeros_like(r.done))
     return total
 
 
@@ -422,3 +445,58 @@ RATIOS = (
 )
 
 BUGS: tuple[AdvantageBug, ...] = BOOTSTRAPS + REWARDS + FACTORS + RATIOS
+
+
+# ------------------------------------------------------------------------------------------------ right, though reported
+
+
+def _masked_before(r, s):
+    """The values of terminal states are set to 0 first; delta then needs no mask."""
+    known = replace(r, next_values=np.where(stops(r, s), 0.0, r.next_values))
+    return carried(known, residuals(known, s, ends=np.zeros_like(r.done)), s.gamma * s.trace)
+
+
+def _lambda_return_first(r, s):
+    following = np.where(stops(r, s), 0.0, r.next_values)
+    inside = ahead(r, np.ones_like(r.rewards)) == 1
+    blend = np.where(inside, (1 - s.trace) * following, following)
+    return carried(r, r.rewards + s.gamma * blend, s.gamma * s.trace) - r.values
+
+
+def _mixture(r, s):
+    """(1 - lambda) sum_n lambda^(n-1) A^(n), what is left over to the longest."""
+    T = r.rewards.shape[1]
+    steps = [n_step(r, replace(s, n=n)) for n in range(1, T + 1)]
+    return sum((1 - s.trace) * s.trace**k * A for k, A in enumerate(steps[:-1])) + s.trace ** (T - 1) * steps[-1]
+
+
+def _explicit_sum(r, s):
+    delta = residuals(r, s)
+    total = np.zeros_like(delta)
+    for k in reversed(range(delta.shape[1])):
+        total = total + (s.gamma * s.trace) ** k * _shifted(r, delta, k)
+    return total
+
+
+def _shifted(r, delta, k):
+    for _ in range(k):
+        delta = ahead(r, delta)
+    return delta
+
+
+CONTROLS = (
+    AdvantageBug("masked-values", "delta without a done mask, on values that are 0 at the end already", _only(_masked_before),
+                 ("thu-ml/tianshou#869",), shown=ROLLOUT),
+    AdvantageBug("lambda-return-minus-value", "the lambda return by its own recursion, minus V", _only(_lambda_return_first),
+                 ("ikostrikov/pytorch-a2c-ppo-acktr-gail#110",)),
+    AdvantageBug("mixture", "the mixture of n-step advantages", _only(_mixture), ("google-deepmind/rlax#140",), shown=ROLLOUT),
+    AdvantageBug("explicit-sum", "the sum over residuals, without a recursion", _only(_explicit_sum), ("openai/baselines#224",)),
+)
+ELSEWHERE = {
+    "A7 (ring buffer)": "the window crosses the head of a ring buffer: lies in the buffer, not in the function",
+    "C1, C2": "gradients through the advantage: needs the parameters of the critic",
+    "C5": "statistics of the first call: refused as a function that keeps state",
+    "D1-D3": "averages over steps of a loss: check_weights",
+    "E1-E10": "log-probabilities and entropies: check_estimator",
+    "G1-G6": "deterministic actions, target networks: no advantage is computed",
+}

@@ -5,6 +5,8 @@ The bugs of :mod:`.gradients` that change the weights only, not the scores, are 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .averages import STD, _group_mean, _others, _std
@@ -40,6 +42,11 @@ def _token_share(s):
 
 def _own(s):
     return 1 / np.maximum(s.length, 1)
+
+
+def _best_of_others(s):
+    k = s.whole.shape[-2]
+    return np.stack([np.delete(s.whole, i, axis=-2).max(axis=-2) for i in range(k)], axis=-2)
 
 
 def _with_epsilon(eps, ddof):
@@ -82,7 +89,14 @@ WEIGHTS: tuple[Mutant, ...] = NORMALISED + (
            lambda s: (s.whole[..., None, :, :] < s.whole[..., :, None, :]).mean(axis=-2) - 0.5, "own", (),
            "ranks are no returns: declare what they estimate"),
 )
-EXPRESSED_ELSEWHERE = {
+WEIGHT_CONTROLS: tuple[Mutant, ...] = tuple(replace(bug, wrong=False) for bug in (
+    _group("leave-one-out-to-go", "the others' reward-to-go at the same step as baseline", lambda s: s.d * (s.G - _others(s.G))),
+    _group("best-of-the-others", "the best return of the others as baseline", lambda s: s.whole - _best_of_others(s), batch_size=3),
+    _group("critic-of-the-group", "the mean over the group of the critic at the start", lambda s: s.whole - _group_mean(
+        np.broadcast_to(s.V[..., :1], s.V.shape))),
+    _group("length-of-the-others", "a baseline from the lengths of the others", lambda s: s.whole - _others(s.length * 1.0)),
+))
+ELSEWHERE = {
     "C1": "needs the critic's parameters: gradients of all parameters are beyond weights",
     "C5": "statistics kept from the first call: found out as a function that keeps state, and refused",
     "E1-E10": "log-probabilities and entropies: the scores are contracted here, so the function cannot get them wrong",

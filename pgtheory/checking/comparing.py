@@ -1,0 +1,125 @@
+"""Advantages and returns beside the reference, on one record or several, and the known bugs run on the same records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..validation import first
+from .asking import ADVANTAGES, BOTH, RETURNS
+from .likeness import nearest
+from .paths import ABSENT, AS_TERMINATION, BOOTSTRAP, Rollout
+from .references import Setting, reference
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One record: what was found and what is expected, (1 or 2, N, T) each, equal where there is no step."""
+
+    record: Rollout
+    found: np.ndarray
+    expected: np.ndarray
+
+    @property
+    def bias(self):
+        return self.found - self.expected
+
+    @property
+    def deviation(self) -> float:
+        """The largest deviation over the largest entry; inf where a number is none."""
+        return _share(float(np.abs(self.bias).max()), float(np.abs(self.expected).max()))
+
+    @property
+    def relative(self) -> float:
+        """|bias| / |expected|."""
+        return _share(float(np.linalg.norm(self.bias)), float(np.linalg.norm(self.expected)))
+
+    def failing(self, tolerance):
+        """(1 or 2, N, T) bool."""
+        with np.errstate(invalid="ignore"):
+            return ~(np.abs(self.bias) <= tolerance * np.abs(self.expected).max())
+
+
+def _share(part, whole) -> float:
+    if part == 0:
+        return 0.0
+    return part / whole if np.isfinite(part) and whole > 0 else float("inf")
+
+
+def _end(c, row, step) -> str:
+    return {(True, False): ", which terminates", (False, True): ", cut by a time limit"}.get(
+        (bool(c.record.terminated[row, step]), bool(c.record.truncated[row, step])), "")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How to compare: with which recursion, and which of its outputs."""
+
+    setting: Setting
+    output: str
+    tolerance: float
+
+    def compare(self, record, found) -> Compared:
+        """``found`` (1 or 2, N, T) beside the reference."""
+        expected = self.picked(reference(record, self.setting))
+        return Compared(record, np.where(record.valid, found, 0.0), np.where(record.valid, expected, 0.0))
+
+    def picked(self, pair):
+        """(1 or 2, N, T): the outputs asked for, of a pair."""
+        return np.stack({ADVANTAGES: pair[:1], RETURNS: pair[1:], BOTH: pair}[self.output])
+
+    def trimmed(self, array):
+        """(2, N, T) for both outputs, else (N, T)."""
+        return array if self.output == BOTH else array[0]
+
+    def bugs(self):
+        """The known bugs that the declared recursion can have."""
+        from .zoo.advantages import BUGS
+
+        return [bug for bug in BUGS if self.setting.family in bug.families]
+
+    def wrong(self, bug, record):
+        """(1 or 2, N, T): what a bug makes of a record."""
+        with np.errstate(all="ignore"):
+            wrong = self.picked(bug.wrong(record, self.setting))
+        return np.where(record.valid, wrong, 0.0)
+
+    def diagnose(self, compared):
+        """(findings, next best) over all records together."""
+        found, expected = (np.concatenate([np.ravel(getattr(c, name)) for c in compared]) for name in ("found", "expected"))
+        candidates = [(bug, np.concatenate([np.ravel(self.wrong(bug, c.record)) for c in compared])) for bug in self.bugs()]
+        return nearest(found, expected, candidates)
+
+    def first_wrong(self, compared):
+        """(comparison, output, row, step): the first in the order of rows, then of time."""
+        c = next(c for c in compared if c.failing(self.tolerance).any())
+        return c, *first(c.failing(self.tolerance))
+
+    def where(self, compared, at="row {row} at time index {step}") -> str:
+        """The first wrong number, the last one of its row (errors spread backwards in time), and how many there are."""
+        c, which, row, step = self.first_wrong(compared)
+        last = int(np.flatnonzero(c.failing(self.tolerance)[which, row])[-1])
+        wrong = sum(int(c.failing(self.tolerance).sum()) for c in compared)
+        of = sum(int(c.record.valid.sum()) * len(c.bias) for c in compared)
+        words = [f"first in {at.format(row=row, step=step)}{_end(c, row, step)}: {self.names[which]} "
+                 f"{c.found[which, row, step]:.6g}, should be {c.expected[which, row, step]:.6g}"]
+        if last != step:
+            words.append(f"last in that row at time index {last}{_end(c, row, last)}")
+        return "; ".join([*words, f"{wrong} of {of} numbers are wrong"])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (ADVANTAGES, RETURNS) if self.output == BOTH else (self.output,)
+
+    def words(self) -> str:
+        """What is compared with, in words."""
+        s, what = self.setting, self.setting.target
+        number = {"gae": f" (gamma {s.gamma:g}, lambda {s.lam:g})", "n-step": f" (gamma {s.gamma:g}, n = {s.n})"}.get(
+            what.removesuffix(" returns"), f" (gamma {s.gamma:g})")
+        limits = {BOOTSTRAP: "time limits bootstrapped", AS_TERMINATION: "time limits taken for terminations",
+                  ABSENT: "no time limits"}[s.truncation]
+        name = {"gae": "GAE", "v-trace": "V-trace", "v-trace returns": "V-trace returns"}.get(what, what)
+        outputs = "" if what.endswith("returns") else {RETURNS: " returns", BOTH: " advantages and returns"}.get(
+            self.output, " advantages")
+        return f"the {name}{outputs}{number}, {limits}"

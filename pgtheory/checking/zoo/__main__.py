@@ -1,0 +1,7 @@
+"""``python -m pgtheory.checking.zoo``: the score."""
+
+import sys
+
+from .score import run
+
+sys.exit(run())
