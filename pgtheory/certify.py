@@ -26,6 +26,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse
 
+from .arithmetic.balls import Balls
 from .arithmetic.twofold import UNIT, Twofold, correction, row_products, times_matrix, two_sum, upper_product, upward
 
 
@@ -43,6 +44,23 @@ def error_bounds(solution) -> Mapping:
     (['D', 'J', 'Q', 'V', 'd'], True)
     """
     return ErrorBounds(solution)
+
+
+def neighbourhood(solution, slack) -> tuple[Balls, Balls]:
+    r"""(Q, d) of one float64 solution, enclosed for every policy within ``slack`` (S, A) of its pi; radii may be infinite.
+
+    V' of a policy pi' obeys :math:`V' - V = (I - \gamma P_{\pi'})^{-1} \sum_a (\pi' - \pi)(a|\cdot)\, Q(\cdot, a)`, and
+    d' likewise; the M-matrix argument holds for all of them, with y lessened by what the slack can add to
+    :math:`\gamma |P_\pi| x`. Source: Kakade & Langford, ICML 2002, lemma 6.1 (the difference of two policies).
+
+    >>> import numpy as np, pgtheory as pg
+    >>> from pgtheory.certify import neighbourhood
+    >>> mdp = pg.MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 0.5, 0)
+    >>> Q, d = neighbourhood(pg.solve(mdp, [[0.5, 0.5]]), np.full((1, 2), 0.01))
+    >>> bool(0.02 < Q.rad[0, 0] < 0.03), bool(d.rad[0] < 0.1)
+    (True, True)
+    """
+    return _Certificate(solution, solution.V, solution.d).nearby(slack)
 
 
 class ErrorBounds(Mapping):
@@ -167,6 +185,20 @@ class _Certificate:
             return x, y
         return np.full_like(x, np.inf), np.ones_like(y)
 
+    def nearby(self, slack) -> tuple[Balls, Balls]:
+        """(Q, d) for every policy within ``slack``."""
+        (Q, wide_Q), (d, wide_d), (x, y) = self.Q, self.d, self._weights
+        inside, gamma, P = self._inside, self._mdp.gamma, self._P
+        slack = np.where(inside[:, None], upward(slack), 0.0)
+        y = y - upward(gamma * (slack * upper_product(P, x).reshape(slack.shape)).sum(axis=1) * (1 + slack.shape[1] * UNIT))[inside]
+        y = np.where(y > 0, y - 2 * UNIT * y, np.nan)
+        change = upward((slack * upward(Q.magnitude + wide_Q)).sum(axis=1) * (1 + slack.shape[1] * UNIT))
+        wide_V = upward(x * np.max(change[inside] / y, initial=0.0))
+        wide_Q = wide_Q + upward(gamma * upper_product(P, wide_V)).reshape(slack.shape)
+        moved = upward(gamma * upper_product(P.T, (upward(d.magnitude + wide_d)[:, None] * slack).reshape(-1)))
+        wide_d = wide_d + upward(upper_product(x[None, inside], moved[inside])[0] / np.min(y, initial=np.inf))
+        return Balls(Q.value, _with_rounding(Q, wide_Q)), Balls(d.value, _with_rounding(d, wide_d))
+
     def _solve(self, b, transpose=False):
         """About M^-1 b, in whose place anything finite would do."""
         return self._solution.resolvent(np.where(np.isfinite(b) & self._inside, b, 0.0), transpose)
@@ -180,6 +212,11 @@ class _Certificate:
 
     def _table(self, x):
         return self._discounted(x).reshape(self._pi.shape)
+
+
+def _with_rounding(center: Twofold, radius):
+    """The radius around the nearest float of the center."""
+    return upward(np.broadcast_to(radius, center.hi.shape) + center.err + UNIT * abs(center.value))
 
 
 def _expected_rewards(mdp) -> Twofold:

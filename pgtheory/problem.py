@@ -227,7 +227,13 @@ class Problem(AnyProblem):
     @cached_property
     def _source_scale(self) -> float:
         Q = float(np.max(np.abs(np.asarray(self.solution.Q, dtype=float))))
-        return max(Q, self.value_scale) * self.slope_scale
+        slopes = self.slope_scale if self.exact else self.slope_scale + self._slope_error / self.unit
+        return max(Q, self.value_scale) * slopes
+
+    @cached_property
+    def _slope_error(self) -> float:
+        """Error of sum_a |grad pi(a|s)| where the policy's own derivatives are finite differences."""
+        return self.mdp.n_actions * self.policy.jacobian_error(self.theta)
 
     @cached_property
     def slope_scale(self) -> float:

@@ -80,9 +80,12 @@ class Suspects:
         fits = [self._nearest("gamma", "gamma", lambda x: [self.target.value(_with_gamma(f, x)) for f in self.fixtures])]
         if self.target.at is not None:
             fits.append(self._nearest("lam", "lambda", lambda x: [self.target.at(f, x) for f in self.fixtures]))
+        if self.target.discounted and _base(self.target.name) == "gradient":
+            bare = as_target("without gamma^t").value
+            fits.append(self._nearest("gamma", "gamma", lambda x: [bare(_with_gamma(f, x)) for f in self.fixtures], True))
         return [fit for fit in fits if fit is not None]
 
-    def _nearest(self, bug, name, means):
+    def _nearest(self, bug, name, means, undiscounted=False):
         from scipy.optimize import minimize_scalar
 
         def off(x):
@@ -92,7 +95,7 @@ class Suspects:
         except PGTheoryError:
             return None
         mutant = Mutant(f"other-{bug}", f"{name} is {best.x:.6g}", look=f"is {name} written into the code?")
-        return Fit(mutant, float(best.fun))
+        return Fit(mutant, float(best.fun), undiscounted=undiscounted)
 
     def _moments(self, discounted):
         """(bug, mean, squares) over all fixtures, of the bugs that exist here and leave a trace."""

@@ -23,13 +23,12 @@ from ..validation import read_only
 
 N_FIXTURES = 3
 GAMMA = 0.8
-SHAPES = {      # batch size: (name of the structure below, horizon at most)
-    1: ("three states", 4), 2: ("two states", 2), 3: ("two states, sparse", 2), 4: ("one state", 2),
-    5: ("one state, one way out", 2), 6: ("one state, one way out", 2),
-    7: ("stay or leave", 2), 8: ("stay or leave", 2), 9: ("stay or leave", 2)}
+SHAPES = {      # batch size: (name of the structure below, horizon at most, number of start states)
+    1: ("three states", 4, 3), 2: ("two states, sparse", 2, 2), 3: ("two states, sparse", 2, 1), 4: ("one state", 2, 1),
+    5: ("one state, one way out", 2, 1), 6: ("one state, one way out", 2, 1),
+    7: ("stay or leave", 2, 1), 8: ("stay or leave", 2, 1), 9: ("stay or leave", 2, 1)}
 STRUCTURES = {  # (S, A, S'): which transitions there are; the last state is the end
     "three states": np.ones((3, 2, 4)),
-    "two states": np.ones((2, 2, 3)),
     "two states, sparse": np.array([[[1, 1, 0], [0, 1, 1]], [[1, 0, 1], [1, 1, 0]]]),
     "one state": np.ones((1, 2, 2)),
     "one state, one way out": np.array([[[0, 1], [1, 1]]]),
@@ -97,13 +96,13 @@ def generic_fixtures(batch_size=1, horizon=4, off_policy=False, critic="exact") 
         raise PGTheoryError(f"batch_size is {batch_size}: the smallest problem with two lengths has 3 trajectories, so "
                             f"{3**batch_size} batches would be gone through; the built-in problems serve batches of up to "
                             f"{max(SHAPES)}")
-    structure, most = SHAPES[batch_size]
-    return tuple(_generic(seed, structure, min(horizon, most), off_policy, critic) for seed in range(N_FIXTURES))
+    structure, most, starts = SHAPES[batch_size]
+    return tuple(_generic(seed, structure, starts, min(horizon, most), off_policy, critic) for seed in range(N_FIXTURES))
 
 
-def _generic(seed, structure, horizon, off_policy, critic) -> Fixture:
+def _generic(seed, structure, starts, horizon, off_policy, critic) -> Fixture:
     rng = np.random.default_rng([2026, seed])
-    mdp = _random_mdp(STRUCTURES[structure], rng)
+    mdp = _random_mdp(STRUCTURES[structure], starts, rng)
     shape = mdp.n_states, mdp.n_actions
     policy, theta = SoftmaxPolicy(*shape), rng.normal(size=shape)
     behaviour = policy.probabilities(theta + rng.normal(size=shape)) if off_policy else None
@@ -112,7 +111,7 @@ def _generic(seed, structure, horizon, off_policy, critic) -> Fixture:
                       name=f"built-in problem {seed + 1}", generic=True)
 
 
-def _random_mdp(allowed, rng) -> MDP:
+def _random_mdp(allowed, starts, rng) -> MDP:
     """A model with the transitions ``allowed`` (S, A, S+1), an end behind the last state, all numbers random."""
     S, A, _ = allowed.shape
     P = np.zeros((S + 1, A, S + 1))
@@ -121,8 +120,7 @@ def _random_mdp(allowed, rng) -> MDP:
     R = rng.normal(size=P.shape) * 1.5 + 0.5
     R[S] = 0.0
     rho = np.append(rng.uniform(0.2, 1.0, size=S), 0.0)
-    if (allowed == 0).any():
-        rho[1:] = 0.0
+    rho[starts:] = 0.0
     return MDP(P, R, GAMMA, rho, normalize=True)
 
 

@@ -34,7 +34,7 @@ TIME_LIMIT = 3                          # of the second set of problems, where a
 
 
 def check_estimator(fn, mdp=None, policy=None, theta=None, horizon=4, target="gradient", batch_size=1, behaviour=None,
-                    method="auto", alpha=1e-6, beta=1e-6, tolerance=None, rng=0, *, bounds=None, budget=400_000) -> Result:
+                    method="auto", alpha=1e-6, beta=1e-6, tolerance=None, rng=0, *, bounds=None, budget=1_000_000) -> Result:
     r"""Is ``fn`` unbiased for ``target``; if not, how far off is it, where, and which known bug does it look like?
 
     Parameters

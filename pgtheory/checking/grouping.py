@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from ..errors import PGTheoryError
 from ..mdp import MDP
 from ..trajectories import Trajectory
+from ..validation import read_only
 from .fixtures import SHAPES, Fixture, fixture_of, generic_fixtures
 
 ROWS = 10**6            # rows that one problem may ask for
@@ -58,10 +59,11 @@ def enumerate_groups(fixture: Fixture, size: int, same_start: bool) -> Groups:
         share = probability[pool].sum()
         rows.append(members)
         weights.append(share * (probability[members] / share).prod(axis=1))
-    return Groups(fixture, np.concatenate(rows), np.concatenate(weights))
+    return Groups(fixture, read_only(np.concatenate(rows)), read_only(np.concatenate(weights)))
 
 
-def group_problems(size: int, gamma: float, critic: str, same_start: bool):
+@lru_cache(maxsize=16)
+def group_problems(size: int, gamma: float, critic: str, same_start: bool) -> tuple[Groups, ...]:
     """The built-in problems for groups, as many as stay within a row count that is gone through in a second."""
     if size not in SHAPES:
         raise PGTheoryError(f"group_size is {size}: the smallest problem with two lengths has 3 trajectories, so {3**size} "
@@ -71,7 +73,7 @@ def group_problems(size: int, gamma: float, critic: str, same_start: bool):
         problems.append(enumerate_groups(_discounted(fixture, gamma, critic), size, same_start))
         if problems[0].rows.size * (len(problems) + 1) > PLENTY:
             break
-    return problems
+    return tuple(problems)
 
 
 def _discounted(fixture, gamma, critic) -> Fixture:

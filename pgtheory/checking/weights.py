@@ -8,7 +8,7 @@ statistics.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -299,7 +299,7 @@ def _times(c, target, tolerance):
     fixture = c.groups.fixture
     solved = solve(fixture.mdp, fixture.pi, horizon=fixture.horizon)
     visits = solved.state_distribution
-    if "without gamma^t" not in target.words:
+    if target.discounted:
         visits = visits * powers(fixture.gamma, len(visits), fixture.batch.arithmetic)[:, None]
     live = ~fixture.mdp.terminal[:, None]
     parts = contract_scores(fixture.policy, fixture.theta, visits[..., None] * fixture.pi * solved.Q * live)
@@ -315,20 +315,25 @@ def _times(c, target, tolerance):
 
 def _diagnose(compared, target):
     """The known bugs with this mean; where some also have these very weights, those only."""
-    from .zoo.weights import weight_bugs
-
-    steps = [_steps(c.groups, "without gamma^t" not in target.words) for c in compared]
-    with np.errstate(all="ignore"):
-        pairs = [(bug, [np.where(s.valid, bug.weights(s), 0.0) for s in steps])
-                 for bug in weight_bugs(compared[0].groups.size, target)]
     found, expected = (np.concatenate([np.ravel(x) for x in parts]) for parts in
                        zip(*((c.found / c.scale, c.truth) for c in compared), strict=True))
-    means = [(bug, np.concatenate([np.ravel(_scaled(c, w)) for c, w in zip(compared, weights, strict=True)]))
-             for bug, weights in pairs]
-    findings, next_best = nearest(found, expected, means)
-    same = {bug.bug for bug, weights in pairs if all(_alike(c, w) for c, w in zip(compared, weights, strict=True))}
-    told = tuple(finding for finding in findings if finding.bug in same) or findings      # equal row by row settles a tie
-    return (told, next_best) if told else (_factor(found, expected), next_best)
+    means = zip(*(known_means(c.groups, target.name, target.discounted) for c in compared), strict=True)
+    candidates = [(pairs[0][0], np.concatenate([np.ravel(mean / c.scale_of(mean)) for c, (_, mean) in zip(compared, pairs, strict=True)]))
+                  for pairs in means]
+    findings, next_best = nearest(found, expected, candidates)
+    bugs = {bug.bug: bug for bug, _ in candidates}
+    told = tuple(f for f in findings if len(findings) > 1 and all(_same_weights(c, bugs[f.bug], target) for c in compared))
+    findings = told or findings
+    return (findings, next_best) if findings else (_factor(found, expected), next_best)
+
+
+@lru_cache(maxsize=32)
+def known_means(groups: Groups, target: str, discounted: bool):
+    """(bug, theta's shape): the expectation of every known bug on a problem."""
+    from .zoo.weights import weight_bugs
+
+    steps = _steps(groups, discounted)
+    return tuple((bug, expectation(groups, _bug_weights(bug, steps))) for bug in weight_bugs(groups.size, target))
 
 
 def _steps(groups, discounted):
@@ -339,14 +344,15 @@ def _steps(groups, discounted):
     return Steps(fixture.batch, fixture.policy, fixture.theta, fixture.gamma, discounted, rows=groups.rows)
 
 
-def _scaled(c, weights):
-    mean = expectation(c.groups, weights)
-    return mean / c.scale_of(mean)
+def _bug_weights(bug, steps):
+    with np.errstate(all="ignore"):
+        return np.where(steps.valid, bug.weights(steps), 0.0)
 
 
-def _alike(c, weights) -> bool:
-    valid = c.groups.fixture.batch.valid[c.groups.rows]
-    return close(np.where(valid, weights, 0.0) / c.scale_of(expectation(c.groups, weights)), c.answer.weights / c.scale)
+def _same_weights(c, bug, target) -> bool:
+    """Equal row by row, which settles a tie of means."""
+    weights = _bug_weights(bug, _steps(c.groups, target.discounted))
+    return close(weights / c.scale_of(expectation(c.groups, weights)), c.answer.weights / c.scale)
 
 
 def _factor(found, expected) -> tuple[Finding, ...]:

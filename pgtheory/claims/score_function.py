@@ -16,6 +16,8 @@ def equations(problem) -> list[Equation]:
     policy, theta, pi = problem.policy, problem.theta, problem.pi
     jacobian = problem.along(policy.jacobian(theta))
     scale = max(problem.slope_scale, 1.0)
+    if not problem.exact:
+        scale += policy.jacobian_error(theta) / problem.unit
     found = [Equation("grad pi", "grad pi", jacobian, scale)]
     if not np.any(pi == 0):
         score = problem.along(policy.score(theta))

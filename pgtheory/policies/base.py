@@ -72,6 +72,12 @@ class Policy:
             return "formula"
         return _differentiated(self, self.check_theta(theta))[1]
 
+    def jacobian_error(self, theta) -> float:
+        """Error of every entry of :meth:`jacobian` beyond rounding: that of finite differences, 0 otherwise."""
+        if type(self).jacobian is not Policy.jacobian:
+            return 0.0
+        return _differentiated(self, self.check_theta(theta))[2]
+
     def score(self, theta):
         """(S, A) + shape: d log pi(a | s) / d theta; :class:`InvalidPolicyError` where some pi(a | s) is 0."""
         theta = self.check_theta(theta)
@@ -119,8 +125,8 @@ def one_theta(policy, theta):
     return theta
 
 
-def _differentiated(policy, theta) -> tuple[Any, str]:
-    """Jacobian of a policy that gives probabilities alone, and how it was got."""
+def _differentiated(policy, theta) -> tuple[Any, str, float]:
+    """Jacobian of a policy that gives probabilities alone, how it was got, and the error of its entries."""
     from ..differentiate import differentiated
 
     if theta.dtype == object:

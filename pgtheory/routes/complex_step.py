@@ -39,7 +39,7 @@ def is_analytic(problem) -> bool:
             along = complex_step(problem.probe, policy.step, theta, probe)
         except Exception:   # a user's code may raise anything at a complex number
             return False
-    scale = max(1.0, float(np.abs(theta).max(initial=0.0)))
+    scale = min(max(1.0, float(np.abs(theta).max(initial=0.0))), 0.5 / max(problem.slope_scale, 1e-300))
     difference, error = central_difference(lambda h: problem.probe(policy.step(theta, probe, h)), scale)
     rounding = problem.unit * max(1.0, float(np.max(np.abs(along), initial=0.0)))
     return bool(np.all(np.abs(along - difference) <= error + rounding))

@@ -105,8 +105,8 @@ ELSEWHERE = {
 }
 
 
-def weight_bugs(size: int, target) -> tuple[Mutant, ...]:
-    """The bugs that groups of ``size`` can have, for this target."""
+def weight_bugs(size: int, target: str) -> tuple[Mutant, ...]:
+    """The bugs that groups of ``size`` can have, for the target of this name."""
     known = [bug for bug in GRADIENTS + WEIGHTS if bug.weights is not None and bug.wrong]
-    fitting = [bug for bug in known if bug.target.startswith("gradient") or bug.target == target.name]
+    fitting = [bug for bug in known if bug.target.startswith("gradient") or bug.target == target]
     return tuple(bug for bug in fitting if bug.batch_size == 1 or (size > 1 and bug.batch_size <= size))
