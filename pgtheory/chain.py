@@ -159,16 +159,27 @@ def reaches(P_pi, terminal):
     >>> reaches(np.array([[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), np.array([False, True, False]))
     array([ True,  True, False])
     """
-    reached = np.broadcast_to(terminal, P_pi.shape[:-1])
     if is_sparse(P_pi):
-        linked = (P_pi > 0).astype(np.int64)
-    else:
-        linked = np.array(np.real(P_pi) > 0 if P_pi.dtype != object else P_pi != 0, dtype=bool)
+        return _reaches_in_graph(P_pi, terminal)
+    reached = np.broadcast_to(terminal, P_pi.shape[:-1])
+    linked = np.array(np.real(P_pi) > 0 if P_pi.dtype != object else P_pi != 0, dtype=bool)
     while True:
-        if linked.ndim == 2:
-            more = reached | ((linked @ reached.astype(np.int64)) > 0)
-        else:
-            more = reached | (linked & reached[..., None, :]).any(axis=-1)
+        more = reached | (linked & reached[..., None, :]).any(axis=-1)
         if (more == reached).all():
             return more
         reached = more
+
+
+def _reaches_in_graph(P_pi, terminal):
+    """One search through the reversed graph, from a node added before all terminal states."""
+    import scipy.sparse
+    from scipy.sparse.csgraph import breadth_first_order
+
+    S = P_pi.shape[0]
+    source, target = (np.real(P_pi) > 0).nonzero()
+    ends = np.flatnonzero(terminal)
+    rows, columns = np.concatenate([target, np.full(len(ends), S)]), np.concatenate([source, ends])
+    graph = scipy.sparse.csr_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(S + 1, S + 1))
+    found = np.zeros(S + 1, dtype=bool)
+    found[breadth_first_order(graph, S, return_predecessors=False)] = True
+    return found[:S]

@@ -116,7 +116,7 @@ def pgtheory(
 
 def _discount(text: str) -> Fraction:
     try:
-        gamma = Fraction(text)
+        gamma = Fraction(text) if len(text) < 40 and abs(int(text.lower().partition("e")[2] or 0)) < 400 else Fraction(-1)
     except (ValueError, ZeroDivisionError):
         gamma = Fraction(-1)
     if not 0 <= gamma <= 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .campaign import RULE, load
 from .continuous import ContinuousActionMDP
-from .derivations import DERIVATIONS, ON_ACTIONS, prove
+from .derivations import DERIVATIONS, ON_ACTIONS, ON_TRAJECTORIES, prove
 
 
 def run(slug: str | None, model: str | None, k: int) -> int:
@@ -31,5 +31,5 @@ def run(slug: str | None, model: str | None, k: int) -> int:
 def _derived(model) -> list[str]:
     """The claims with a derivation that are made for the model; all of them without one."""
     if model is None:
-        return [*DERIVATIONS, *ON_ACTIONS]
-    return list(ON_ACTIONS if isinstance(model, ContinuousActionMDP) else DERIVATIONS)
+        return [*DERIVATIONS, *ON_ACTIONS, *ON_TRAJECTORIES]
+    return list(ON_ACTIONS if isinstance(model, ContinuousActionMDP) else DERIVATIONS | ON_TRAJECTORIES)

@@ -60,7 +60,7 @@ def verify(model, policy, theta, theorems=None, routes=None, samples=DEFAULT_SAM
     seed = np.random.default_rng(rng)
     problem = problem_of(model, policy, theta, seed)
     chosen = _made_for(problem, chosen, theorems is None)
-    jobs, skipped = _plan(chosen, problem, model, policy, theta, routes, samples, tolerance)
+    jobs, skipped, expected = _plan(chosen, problem, model, policy, theta, routes, samples, tolerance)
     n_statistical = sum(job.statistical for job in jobs)
     checks = []
     for done, job in enumerate(jobs):
@@ -70,7 +70,7 @@ def verify(model, policy, theta, theorems=None, routes=None, samples=DEFAULT_SAM
     if progress is not None:
         progress(len(jobs), len(jobs), "")
     return Report(tuple(checks), tuple(skipped), repr(model), repr(policy),
-                  _context(problem, alpha, tolerance, samples, rng))
+                  _context(problem, alpha, tolerance, samples, rng), tuple(expected))
 
 
 class _Job:
@@ -108,23 +108,27 @@ def _require_settings(samples, alpha, tolerance, routes):
 
 
 def _plan(chosen, problem, model, policy, theta, routes, samples, tolerance):
-    """Every check to be made, and every reason for one that is not."""
+    """Every check to be made, every reason for one that is not, and the main part of every claim that applies."""
     jobs: list[_Job] = []
+    expected: list[tuple[str, str]] = []
     skipped: list[tuple[str, str]] = []
     allowed = set(ROUTE_NAMES if routes is None else routes)
     for theorem in chosen:
         if theorem.claim is None:
             jobs.append(_user_job(theorem, problem, model, policy, theta, tolerance))
+            expected.append((theorem.slug, "both sides"))
             continue
         reason = theorem.claim.applies(problem)
         if reason is not None:
             skipped.append((theorem.slug, reason))
             continue
-        for equation in theorem.claim.equations(problem):
+        equations = theorem.claim.equations(problem)
+        expected.append((theorem.slug, equations[min(theorem.claim.main, len(equations) - 1)].part))
+        for equation in equations:
             found, reasons = _jobs_of(theorem, equation, problem, allowed, samples, tolerance)
             jobs += found
             skipped += [(theorem.slug, reason) for reason in reasons if (theorem.slug, reason) not in skipped]
-    return jobs, skipped
+    return jobs, skipped, expected
 
 
 def _user_job(theorem: Theorem, problem, model, policy, theta, tolerance):

@@ -109,12 +109,13 @@ def test_a_batch_mean_with_the_own_sample_scales_the_gradient_by_one_minus_one_o
     assert free.verdict == "PASS" and f"{1 - 1 / size:.6g}" in free.details["scale"]
 
 
-@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("size", range(2, 9))
 def test_dividing_by_the_standard_deviation_scales_and_turns(size):
     spread = lambda batch: centred(batch, spread=True)   # noqa: E731
     result = pg.check_weights(spread, size, target="gradient up to scale")
     assert result.verdict == "FAIL" and result.relative_bias > 1e-3 and result.cosine > 0.9
-    assert {finding.bug for finding in result.diagnosis} == {"grpo"} and "no test" in str(result)
+    assert "grpo" in {finding.bug for finding in result.diagnosis} and "no test" in str(result)
+    assert [finding.bug for finding in pg.check_weights(spread, size).diagnosis] == ["grpo"]
 
 
 def test_a_token_mean_turns_the_gradient_though_the_cosine_hardly_shows_it():
@@ -122,7 +123,9 @@ def test_a_token_mean_turns_the_gradient_though_the_cosine_hardly_shows_it():
         return leave_one_out(batch) / by_group(batch, batch.valid.sum(axis=1).astype(float))[:, None]
     result = pg.check_weights(token_mean, 3, target="gradient up to scale")
     assert result.verdict == "FAIL" and result.cosine > 0.9
-    assert result.diagnosis[0].bug == "leave-one-out-token-mean" and result.diagnosis[0].scale == pytest.approx(1 / 3)
+    assert {f.bug for f in result.diagnosis} == {"leave-one-out-token-mean", "own-sample-token-mean"}    # a factor apart
+    plain = pg.check_weights(token_mean, 3).diagnosis
+    assert plain[0].scale == pytest.approx(1 / 3) or plain[0].scale == pytest.approx(1 / 2)
 
 
 def test_a_mean_over_the_whole_call_is_taken_group_by_group():
@@ -191,7 +194,7 @@ def test_probabilities_of_groups_sum_to_one_and_starts_are_shared():
 
 
 def test_too_many_groups_are_refused_with_their_number():
-    with pytest.raises(PGTheoryError, match=r"3\^|43046721|group_size is 16.*43046721"):
+    with pytest.raises(PGTheoryError, match="group_size is 16.*43046721 groups"):
         pg.check_weights(leave_one_out, 16)
 
 

@@ -79,13 +79,13 @@ class Balls:
         """e to the power of each; the library's own error is counted."""
         mid = np.exp(self.mid)
         high, low = np.exp(upward_sum(self.mid, self.rad)), np.exp(-upward_sum(-self.mid, self.rad))
-        return Balls(mid, upward(np.maximum(high - mid, mid - low) + 4 * LIBRARY_ULPS * UNIT * high + 4 * TINY))
+        return Balls(mid, upward(np.maximum(high - mid, mid - low) + 2 * LIBRARY_ULPS * UNIT * high + 4 * TINY))
 
     def power(self, p: float) -> Balls:
         """Numbers >= 0 to the power p >= 0; the library's own error is counted."""
         mid, high = self.mid**p, upward(self.mid + self.rad) ** p
         low = np.maximum(self.mid - upward(self.rad), 0) ** p
-        return Balls(mid, upward(np.maximum(high - mid, mid - low) + 4 * LIBRARY_ULPS * UNIT * high + 4 * TINY))
+        return Balls(mid, upward(np.maximum(high - mid, mid - low) + 2 * LIBRARY_ULPS * UNIT * high + 4 * TINY))
 
 
 def upward_sum(x, rad):

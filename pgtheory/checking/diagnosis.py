@@ -103,8 +103,9 @@ class Suspects:
         plain = _values(as_target("gradient" if discounted else "without gamma^t"), self.fixtures)
         on_policy = all(fixture.on_policy for fixture in self.fixtures)
         for mutant in _candidates(self.k):
-            if on_policy and as_target(mutant.target).off_policy:
-                continue        # its ratios are all 1
+            own = as_target(mutant.target)
+            if (own.off_policy and on_policy) or (own.critic != self.target.critic and self.target.off_policy):
+                continue        # its ratios are all 1; it is no bug of ratios
             moments = _everywhere(mutant, self.fixtures, self.target, self.k, discounted)
             if moments is None or not _leaves_trace([m for m, _ in moments], expected, self.target):
                 continue

@@ -9,12 +9,22 @@ import numpy as np
 
 from ..errors import PGTheoryError
 from ..mdp import MDP
+from ..policies import SoftmaxPolicy
 from ..trajectories import Trajectory
 from ..validation import read_only
-from .fixtures import SHAPES, Fixture, fixture_of, generic_fixtures
+from .fixtures import Fixture, fixture_of, generic_fixtures
 
 ROWS = 10**6            # rows that one problem may ask for
 PLENTY = 150_000        # rows after which no further problem is asked
+FULL = np.ones((2, 2, 3))
+SPARSE = np.array([[[1, 1, 0], [0, 1, 1]], [[1, 0, 1], [1, 1, 0]]])
+FOUR_WAYS = np.array([[[0, 1, 1], [0, 1, 1]], [[1, 0, 1], [0, 0, 1]]])
+ONWARD = np.array([[[0, 1, 1], [0, 1, 1]], [[0, 0, 1], [0, 0, 1]]])
+LEAVE_OR_GO_ON = np.array([[[0, 0, 1], [0, 1, 1]], [[0, 0, 1], [0, 0, 1]]])
+TREE = np.array([[[0, 0, 1], [0, 1, 0]], [[0, 0, 1], [0, 0, 1]]])
+# by group size: which transitions there are, (live state, action, next state), the end last. Two live states throughout: with
+# one the gradient has one direction, and nothing could turn it
+STRUCTURES = {2: FULL, 3: SPARSE, 4: FOUR_WAYS, 5: ONWARD, 6: LEAVE_OR_GO_ON, 7: LEAVE_OR_GO_ON, 8: TREE, 9: TREE}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,25 +74,36 @@ def enumerate_groups(fixture: Fixture, size: int, same_start: bool) -> Groups:
 
 @lru_cache(maxsize=16)
 def group_problems(size: int, gamma: float, critic: str, same_start: bool) -> tuple[Groups, ...]:
-    """The built-in problems for groups, as many as stay within a row count that is gone through in a second."""
-    if size not in SHAPES:
+    """The built-in problems for groups, as many as stay within a row count that is gone through in a second.
+
+    >>> [[len(groups.rows) for groups in group_problems(size, 1.0, "exact", True)] for size in (1, 3, 8)]
+    [[5442, 5442, 5442], [4394, 4394, 4394], [6817, 6817]]
+    """
+    if size > 1 and size not in STRUCTURES:
         raise PGTheoryError(f"group_size is {size}: the smallest problem with two lengths has 3 trajectories, so {3**size} "
-                            f"groups, {3**size * size} rows, would be gone through; groups of up to {max(SHAPES)} are")
+                            f"groups, {3**size * size} rows, would be gone through; groups of up to {max(STRUCTURES)} are")
     problems: list[Groups] = []
-    for fixture in generic_fixtures(size, critic=critic):
-        problems.append(enumerate_groups(_discounted(fixture, gamma, critic), size, same_start))
+    for seed, fixture in enumerate(generic_fixtures(1, critic=critic)):
+        problems.append(enumerate_groups(_problem(seed, fixture, size, gamma, critic), size, same_start))
         if problems[0].rows.size * (len(problems) + 1) > PLENTY:
             break
     return tuple(problems)
 
 
-def _discounted(fixture, gamma, critic) -> Fixture:
-    """The fixture with this gamma, and a start in every live state, so that groups of different starts differ."""
-    mdp, live = fixture.mdp, ~fixture.mdp.terminal
-    rho = np.where(live, np.arange(1.0, mdp.n_states + 1), 0.0) if np.count_nonzero(mdp.rho) == 1 else mdp.rho
-    changed = MDP(mdp.P, mdp.R, gamma, rho, normalize=True)
-    return fixture_of(changed, fixture.policy, fixture.theta, fixture.horizon, None,
-                      fixture.critic if critic == "random" else None, name=fixture.name, generic=True)
+def _problem(seed, fixture, size, gamma, critic) -> Fixture:
+    """The built-in problem with this gamma; for groups a smaller one, with two live states and a start in each."""
+    values = fixture.critic if critic == "random" else None
+    if size == 1:
+        mdp = MDP(fixture.mdp.P, fixture.mdp.R, gamma, fixture.mdp.rho)
+        return fixture_of(mdp, fixture.policy, fixture.theta, fixture.horizon, None, values, name=fixture.name, generic=True)
+    rng = np.random.default_rng([2027, seed, size])
+    P, R = np.zeros((2, 3, 2, 3))
+    P[:2] = STRUCTURES[size] * rng.uniform(0.2, 1.0, size=(2, 2, 3))
+    P[2, :, 2] = 1.0
+    R[:2] = 1.5 * rng.normal(size=(2, 2, 3)) + 0.5
+    values = 2 * rng.normal(size=(3, 3)) if critic == "random" else None
+    return fixture_of(MDP(P, R, gamma, [0.4, 0.6, 0.0], normalize=True), SoftmaxPolicy(3, 2), rng.normal(size=(3, 2)), 2, None,
+                      values, name=fixture.name, generic=True)
 
 
 class GroupBatch:

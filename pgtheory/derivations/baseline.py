@@ -30,7 +30,7 @@ def lines(setting) -> list[Line]:
         score_mean(),
         Line("A baseline adds nothing", r"\mathbb{E}_\tau [ \gamma^t \nabla\log\pi_\theta(a_t|s_t) b_t(s_t) ] = 0",
              "given the history up to s_t, b_t(s_t) is a number, and the score has mean 0; here b has no meaning",
-             _baseline_terms, lambda it: _baseline_terms(it) * 0, ("t", "theta"), _sizes),
+             _baseline_terms, lambda it: it.arithmetic.zeros((it.k, it.problem.theta.size)), ("t", "theta"), _sizes),
         Line("Subtracted from the return",
              r"\nabla J(\theta) = \mathbb{E}_\tau \left[ \sum_t \nabla\log\pi_\theta(a_t|s_t) "
              r"\left( R(\tau) - \gamma^t b_t(s_t) \right) \right]",

@@ -2,8 +2,6 @@ r"""The expected gradient of a log-probability: the sum of the probabilities is 
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..claims.eglp import CLAIM, NUMBERS, history
 from .episode_lines import require, score, score_mean
 from .line import Line
@@ -36,7 +34,7 @@ def lines(setting) -> list[Line]:
         score_mean(),
         Line("Behind any history", r"\mathbb{E}_\tau [ \nabla\log\pi_\theta(a_t|s_t) c(h_t) ] = 0",
              "given h_t = (s_0, a_0, ..., s_t), c(h_t) is a number, and the score has mean 0; here c has no meaning",
-             _weighted, lambda it: np.asarray(_weighted(it) * 0), ("t", "theta"), _sizes),
+             _weighted, lambda it: it.arithmetic.zeros((it.k, it.problem.theta.size)), ("t", "theta"), _sizes),
         Line("The lemma for trajectories, again",
              r"\mathbb{E}_\tau [ \nabla\log P(\tau|\theta) ] = \mathbb{E}_\tau \left[ \sum_t \nabla\log\pi_\theta(a_t|s_t) \right]",
              "the score of a trajectory is the sum of its scores (claim trajectory-score)",

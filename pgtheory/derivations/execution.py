@@ -5,19 +5,25 @@ from __future__ import annotations
 from ..checks.catalogue import theorems
 from ..errors import PGTheoryError
 from . import (
+    baseline,
     bellman,
     deterministic,
     deterministic_bellman,
     deterministic_recursion,
     deterministic_unrolling,
+    eglp,
+    log_derivative,
     occupancy,
     recursion,
+    reward_to_go,
     score_function,
     stochastic,
+    surrogate_loss,
+    trajectory_score,
     unrolling,
 )
 from .display import number
-from .instance import action_instance, instance
+from .instance import action_instance, episode_instance, instance
 from .line import EQUAL, check
 from .proof import Proof
 
@@ -27,6 +33,8 @@ DERIVATIONS = {"bellman": bellman, "recursion": recursion, "unrolling": unrollin
                "stochastic": stochastic, "score-function": score_function}
 ON_ACTIONS = {"deterministic-bellman": deterministic_bellman, "deterministic-recursion": deterministic_recursion,
               "deterministic-unrolling": deterministic_unrolling, "deterministic": deterministic}   # continuous ones
+ON_TRAJECTORIES = {"trajectory-score": trajectory_score, "log-derivative": log_derivative, "surrogate-loss": surrogate_loss,
+                   "eglp": eglp, "reward-to-go": reward_to_go, "baseline": baseline}   # of a finite horizon
 
 
 def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
@@ -39,7 +47,8 @@ def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
         deterministic policies a ContinuousActionMDP
     policy, theta : None for a softmax policy that is nowhere uniform; for an exact model, of weights in fractions; for a
         ContinuousActionMDP, None is one action a state
-    k : int, how many steps are unrolled, at least 1
+    k : int, how many steps are unrolled, at least 1; for the claims about trajectories the horizon, or as many steps up to
+        k as can be written out trajectory by trajectory: the k of the result says how many
 
     Returns
     -------
@@ -74,11 +83,11 @@ def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
     model: proofs/unrolling.md
     """
     theorem = theorems[slug]
-    known = DERIVATIONS | ON_ACTIONS
+    known = DERIVATIONS | ON_ACTIONS | ON_TRAJECTORIES
     if slug not in known:
         raise PGTheoryError(f"the claim {slug!r} has no derivation: there are {', '.join(known)}")
     derivation = known[slug]
-    setting = (action_instance if slug in ON_ACTIONS else instance)(model, policy, theta, k)
+    setting = _made_for(slug)(model, policy, theta, k)
     found, skipped = derivation.lines(setting), list(getattr(derivation, "skipped", lambda setting: [])(setting))
     if setting.arithmetic.symbolic:
         skipped += [(line.title, "symbols have no order") for line in found if line.relation != EQUAL]
@@ -86,6 +95,11 @@ def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
     steps = tuple(check(line, setting, number) for number, line in enumerate(found, 1))
     return Proof(theorem.slug, theorem.title, theorem.statement, theorem.hypotheses, theorem.source, theorem.proof,
                  repr(setting.problem.mdp), _in_words(setting.problem), setting.k, setting.exact, steps, tuple(skipped))
+
+
+def _made_for(slug):
+    """What makes the setting of a claim."""
+    return action_instance if slug in ON_ACTIONS else episode_instance if slug in ON_TRAJECTORIES else instance
 
 
 def _in_words(problem) -> str:

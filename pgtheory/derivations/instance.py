@@ -13,12 +13,14 @@ import numpy as np
 from ..continuous import ContinuousActionMDP
 from ..continuous_problem import DeterministicProblem, problem_of
 from ..deterministic_policies import DeterministicPolicy
-from ..errors import PGTheoryError
+from ..claims.episodes import reason_against
+from ..errors import PGTheoryError, UndefinedError
 from ..mdp import MDP
 from ..policies import SoftmaxPolicy
 from ..problem import Problem
 from ..validation import whole_number
 from .action_setting import ActionSetting
+from .episode_setting import EpisodeSetting
 from .setting import Setting
 
 MOST_ENTRIES = 4_000_000   # of the derivative of the transition law: beyond, a proof cannot be written out
@@ -52,6 +54,19 @@ def instance(model=None, policy=None, theta=None, k=3) -> Setting:
     policy, theta = _completed(model, policy, theta)
     _require_small(model.n_states**2 * model.n_actions, int(np.prod(policy.shape)), model)
     return Setting(Problem(model, policy, theta, complete=True), k)
+
+
+def episode_instance(model=None, policy=None, theta=None, k=3) -> EpisodeSetting:
+    """The same for a claim about trajectories: the horizon is k, or as long as they can all be written out.
+
+    >>> episode_instance(k=100).k
+    3
+    """
+    setting = instance(model, policy, theta, k)
+    reason = reason_against(setting.problem, simplex=False, rewards=False)
+    if reason is not None:
+        raise UndefinedError(f"the claims about trajectories do not apply: {reason}")
+    return EpisodeSetting(setting.problem, setting.k)
 
 
 def running_actions():

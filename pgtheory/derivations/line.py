@@ -80,9 +80,8 @@ class Step:
 def check(line: Line, setting, number: int = 1) -> Step:
     r"""Compute both sides of ``line`` and compare them: with == in exact arithmetic, within a bound otherwise.
 
-    The bound is the error that each side reports, plus (k + 1) times the rounding of one solve and its products, relative
-    to the scale of the line, since no side multiplies by P_pi more than k + 1 times after its solve; plus, for each side
-    that averages derivatives, the error that these came with.
+    The bound is the error that each side reports, plus the rounding of the setting, relative to the scale of the line;
+    plus, for each side that averages derivatives, the error that these came with.
     """
     with np.errstate(all="ignore"):   # what overflows has no finite bound, and is not called a PASS
         left, right = _side(line.left(setting)), _side(line.right(setting))
@@ -100,7 +99,7 @@ def check(line: Line, setting, number: int = 1) -> Step:
 def _inherited(line, setting, scale) -> float:
     """Rounding, and the error of the derivatives that both sides are made of."""
     derivatives = 2 * setting.derivative_error() if "theta" in line.axes else 0.0
-    return (setting.k + 1) * setting.problem.unit * scale + derivatives
+    return setting.rounding * scale + derivatives
 
 
 def _verdict(holds, bound, scale) -> str:

@@ -20,7 +20,7 @@ def _past_terms(setting):
     """(T (T-1) / 2, n) E[gamma^k r_k grad log pi(a_t|s_t)] for k < t."""
     pairs = [(k, t) for t in range(setting.k) for k in range(t)]
     rows = [(setting.scores[:, t] * (setting.earned[:, k] * setting.batch.probability)[:, None]).sum(axis=0) for k, t in pairs]
-    return np.stack(rows) if rows else setting.arithmetic.zeros((0, setting.problem.theta.size))
+    return np.stack(rows)
 
 
 def lines(setting) -> list[Line]:
@@ -32,16 +32,22 @@ def lines(setting) -> list[Line]:
         r"+ \sum_t \sum_{k<t} \gamma^k \nabla\log\pi_\theta(a_t|s_t) r_k",
         "separate k < t from k >= t in R(tau) = sum_k gamma^k r_k; both sides times P(tau)",
         lambda it: it.each(it.whole), lambda it: it.each(it.to_go) + it.each(_past(it)), ("tau", "theta"), gradient)
-    zeros = [
+    return [split, *(_zeros() if _reason(setting) is None else []), *_conclusions()]
+
+
+def _zeros():
+    """What sum_a grad pi = 0 gives."""
+    return [
         score_mean(),
         Line(PAST, r"\mathbb{E}_\tau [ \gamma^k r_k \nabla\log\pi_\theta(a_t|s_t) ] = 0 \qquad (k < t)",
              "given the history up to s_t, r_k is a number, and the score has mean 0",
-             _past_terms, lambda it: _past_terms(it) * 0, ("pair", "theta"), gradient),
+             _past_terms, lambda it: it.arithmetic.zeros((it.k * (it.k - 1) // 2, it.problem.theta.size)), ("pair", "theta"),
+             gradient),
     ]
-    return [split, *(zeros if setting.problem.policy.normalised else []), *_conclusions()]
 
 
 def _conclusions():
+    """What the return may be replaced with, and why that is the gradient without the simplex too."""
     return [
         Line("Reward-to-go",
              r"\nabla J(\theta) = \mathbb{E}_\tau \left[ \sum_t \gamma^t \nabla\log\pi_\theta(a_t|s_t) G_t \right]",
@@ -55,6 +61,14 @@ def _conclusions():
     ]
 
 
+def _reason(setting) -> str | None:
+    """Why the zeros are left out, or None."""
+    if not setting.problem.policy.normalised:
+        return OFF_THE_SIMPLEX
+    return None if setting.k > 1 else "one step has no past"
+
+
 def skipped(setting) -> list[tuple[str, str]]:
-    """Why the zeros are left out."""
-    return [] if setting.problem.policy.normalised else [(PAST, OFF_THE_SIMPLEX)]
+    """The zeros, where they are left out."""
+    reason = _reason(setting)
+    return [] if reason is None else [(PAST, reason)]

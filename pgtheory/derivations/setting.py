@@ -232,6 +232,11 @@ class Setting:
             return 0.0
         return float(self.grad("pi").error)
 
+    @property
+    def rounding(self) -> float:
+        """Relative rounding error of a side: no side multiplies by P_pi more than k + 1 times after its solve."""
+        return (self.k + 1) * self.problem.unit
+
     def derivative_error(self) -> float:
         """Error of a side that averages derivatives of V, Q or J, or sums grad pi Q over discounted visits."""
         if self.exact:

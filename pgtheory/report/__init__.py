@@ -40,25 +40,28 @@ class Report:
     model: str = ""
     policy: str = ""
     context: dict = field(default_factory=dict)
+    expected: tuple[tuple[str, str], ...] = ()
 
     @property
     def claims(self) -> dict[str, tuple[Check, ...]]:
         """Claim slug -> its checks, in the order in which they were made."""
-        grouped: dict[str, list[Check]] = {}
+        grouped: dict[str, list[Check]] = {slug: [] for slug, _ in self.expected}
         for check in self.checks:
             grouped.setdefault(check.theorem, []).append(check)
         return {slug: tuple(checks) for slug, checks in grouped.items()}
 
     @property
     def established(self) -> tuple[str, ...]:
-        """The claims without a FAIL and with at least one exact or bounded PASS."""
+        """The claims without a FAIL and with an exact or bounded PASS of their main part."""
+        main = dict(self.expected)
         return tuple(slug for slug, checks in self.claims.items() if not any(c.verdict == FAIL for c in checks)
-                     and any(c.verdict == PASS and c.kind in ("exact", "bounded") for c in checks))
+                     and any(c.verdict == PASS and c.kind in ("exact", "bounded") and c.part == main.get(slug, c.part)
+                             for c in checks))
 
     @property
     def passed(self) -> bool:
         """No FAIL, and every claim that applies has at least one exact or bounded PASS."""
-        return bool(self.checks) and len(self.established) == len(self.claims)
+        return bool(self.claims) and len(self.established) == len(self.claims)
 
     def count(self, verdict: str) -> int:
         """Number of checks with this verdict."""

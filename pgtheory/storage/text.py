@@ -97,7 +97,12 @@ def _unique_keys(pairs):
 
 def _entries(value, name):
     """Nested lists as an object array of int, float and str; anything else is refused by its place."""
-    array = np.array(value, dtype=object)
+    if isinstance(value, dict):
+        raise InvalidMDPError(f'{name} is an object: write nested lists, or {{"entries": [[s, a, s\', value], ...]}}')
+    try:
+        array = np.array(value, dtype=object)
+    except (ValueError, RuntimeError):
+        raise InvalidMDPError(f"{name} is nested too deep: P has three indices, R up to three, rho one") from None
     for index, x in np.ndenumerate(array):
         if type(x) not in (int, float, str):
             reason = ": its rows have different lengths" if isinstance(x, list) else \
@@ -143,6 +148,8 @@ def _fraction(text: str, place: str) -> Fraction:
         return Fraction(text.strip())
     except ZeroDivisionError:
         raise InvalidMDPError(f'{place} is "{text[:40]}": a denominator is 0') from None
+    except ValueError:
+        raise InvalidMDPError(f'{place} is "{text[:40]}...": {len(text)} digits are too many') from None
 
 
 def _from_entries(document, build):
