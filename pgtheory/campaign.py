@@ -40,6 +40,8 @@ def run(model: str | None, *, slugs, gamma, seed, samples, strict, format, outpu
     for slug in slugs or ():
         theorems[slug]
     if output is not None:
+        if model is not None and os.path.exists(model) and os.path.exists(output) and os.path.samefile(model, output):
+            raise PGTheoryError(f"--output {output} is the model itself: name another file for the report")
         require_writable(output)
     problems = [(name, load(name, gamma, exact)) for name, exact in (BUILT_IN if model is None else [(model, False)])]
     if model is None and slugs:

@@ -29,6 +29,12 @@ class Resolved:
         self._n_states, self.batched = M.shape[-1], M.ndim > 2
         self._active = None if terminal is None else np.flatnonzero(~terminal)
         self._factor = factorize(M if self._active is None else _restrict(M, self._active), arithmetic)
+        self.__dict__["_solved"] = True
+
+    def __setattr__(self, name, value):
+        if "_solved" in self.__dict__ and not name.startswith("_"):
+            raise AttributeError(f"a solution is frozen: solve again instead of setting {name}")
+        super().__setattr__(name, value)
 
     def _resolve(self, B, transpose):
         """(I - gamma P_pi)^-1 B, for B (S,) or (S, m) and one chain, or for B (..., S) and a batch."""

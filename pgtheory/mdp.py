@@ -259,7 +259,8 @@ def _numbers(values, name):
 def _into(arithmetic, array, name):
     """The array in the model's arithmetic; floats leave room for sums over states and over time."""
     if not arithmetic.exact:
-        data = np.asarray(array.data if scipy.sparse.issparse(array) else array, dtype=float)
+        data = array.data if scipy.sparse.issparse(array) else array
+        data = data if data.dtype == object else data.astype(float)
         large = (data > LARGEST) | (data < -LARGEST)
         if large.any():
             index, value = locate(array, large)

@@ -13,9 +13,12 @@ import numpy as np
 import scipy.sparse
 
 from .arithmetic import EPS, EXPRESSION, INTEGER, as_array, factored, join, rational_field
+from .errors import InvalidPolicyError
+from .gradient_bounds import gradient_bound
 from .horizon import evaluate_horizon
 from .policies import one_theta
 from .solution import evaluate, solve
+from .validation import read_only
 
 SWEEP_FLOPS = 4e9        # complex steps along every coordinate cost about 8/3 n S^3; beyond this, random directions
 N_DIRECTIONS = 16        # random directions then: a wrong gradient is orthogonal to all of them with probability 0
@@ -105,6 +108,14 @@ class AnyProblem:
         size = self._width + float(np.max(np.abs(self.theta), initial=0.0))
         return (8 * EPS * (size + 8) + self._model_error) * float(self.conditioning)
 
+    def certified(self, name: str) -> float:
+        """Bound on the error of the solution's "V", "Q" or "d" that rests on residuals; infinity where there is none."""
+        return np.inf
+
+    def certified_gradient(self, gradient) -> float:
+        """Bound on the error of a gradient of J, of theta's shape, that counts every rounding; infinity where there is none."""
+        return np.inf
+
     @property
     def _width(self) -> int:
         """Terms of the longest sums."""
@@ -162,9 +173,9 @@ class Problem(AnyProblem):
     code = "the policy's code"
 
     def __init__(self, mdp, policy, theta, rng=0, *, complete=None):
-        theta = one_theta(policy, theta)
+        theta = read_only(np.array(one_theta(policy, theta)))   # a policy that writes into it is found out
         self.mdp, theta = _in_one_field(mdp, theta)
-        super().__init__(policy, theta, solve(self.mdp, policy.probabilities(theta)), rng, complete)
+        super().__init__(policy, theta, solve(self.mdp, _steady(policy, theta, self.mdp)), rng, complete)
         self.pi = self.solution.pi
 
     @property
@@ -200,7 +211,7 @@ class Problem(AnyProblem):
     def pi_at(self, theta):
         """(..., S, A): probabilities at a stack of parameters, one call or one at a time."""
         if self.policy.vectorized or theta.ndim == self.theta.ndim:
-            return self.policy.probabilities(theta)
+            return np.asarray(self.policy.probabilities(theta))
         return np.stack([self.policy.probabilities(one) for one in theta])
 
     def V_at(self, theta):
@@ -213,6 +224,14 @@ class Problem(AnyProblem):
     def J_at(self, theta, horizon: int):
         """(...): J of the problem that ends after ``horizon`` steps, by the backward recursion, at a stack of parameters."""
         return evaluate_horizon(self.mdp, self.pi_at(theta), horizon).J
+
+    def certified(self, name: str) -> float:
+        """See :class:`AnyProblem`; 0 in exact arithmetic."""
+        return float(self.solution.error_bounds[name])
+
+    def certified_gradient(self, gradient) -> float:
+        """See :class:`AnyProblem`; 0 in exact arithmetic. Gradients along random directions have none."""
+        return gradient_bound(self.solution, self.policy, self.theta, gradient) if self.complete else np.inf
 
     probe = pi_at   # what must follow a complex step for V to follow it
 
@@ -270,3 +289,20 @@ def _in_one_field(mdp, theta):
             return mdp, theta
     arithmetic = factored(arithmetic)
     return mdp.rewritten(arithmetic), arithmetic.convert(theta)
+
+
+def _steady(policy, theta, mdp):
+    """pi at theta; :class:`InvalidPolicyError` where two calls disagree, or theta is written into."""
+    try:
+        pi = np.asarray(policy.probabilities(theta))
+        again = pi if policy.vectorized else np.asarray(policy.probabilities(theta))
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise InvalidPolicyError(f"{policy!r} writes into theta: probabilities(theta) must leave its argument alone") from None
+    if pi.shape != (mdp.n_states, mdp.n_actions):
+        raise InvalidPolicyError(f"{policy!r} gives probabilities of shape {pi.shape}: the model has {mdp.n_states} states and "
+                                 f"{mdp.n_actions} actions")
+    if pi.shape != again.shape or not np.all((pi == again) | (pi != pi)):
+        raise InvalidPolicyError(f"{policy!r} gives two answers at one theta: is it random, or does it keep state?")
+    return pi

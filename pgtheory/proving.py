@@ -5,10 +5,12 @@ from __future__ import annotations
 from .campaign import RULE, load
 from .continuous import ContinuousActionMDP
 from .derivations import DERIVATIONS, ON_ACTIONS, ON_TRAJECTORIES, prove
+from .errors import UndefinedError
+from .report.text import paragraph
 
 
 def run(slug: str | None, model: str | None, k: int) -> int:
-    """Print the proof of ``slug`` (without one, of every claim that has a derivation); 1 where a step does not hold.
+    """Print the proof of ``slug`` (without one, of every claim that applies to the model); 1 where a step does not hold.
 
     >>> from pgtheory.proving import run
     >>> run("occupancy", None, 2)   # doctest: +ELLIPSIS
@@ -18,14 +20,22 @@ def run(slug: str | None, model: str | None, k: int) -> int:
     0
     """
     mdp = None if model is None else load(model, exact=True)
+    if slug is not None:
+        proof = prove(slug, mdp, k=k)
+        print(proof)
+        return int(not proof.passed)
     held: list[bool] = []
-    for name in _derived(mdp) if slug is None else (slug,):
-        proof = prove(name, mdp, k=k)
-        print(f"{RULE}\n{proof}" if held else proof, flush=True)
-        held.append(proof.passed)
-    if slug is None:
-        print(f"{RULE}\n{'PASSED' if all(held) else 'NOT PROVED'}: {sum(held)} of {len(held)} claims hold step by step.")
-    return int(not all(held))
+    for name in _derived(mdp):
+        try:
+            proof = prove(name, mdp, k=k)
+        except UndefinedError as error:
+            print("\n".join([*paragraph(f"{name}: not proved here: {error}."), RULE]), flush=True)
+        else:
+            print(f"{proof}\n{RULE}", flush=True)
+            held.append(proof.passed)
+    passed = bool(held) and all(held)
+    print(f"{'PASSED' if passed else 'NOT PROVED'}: {sum(held)} of {len(held)} claims hold step by step.")
+    return int(not passed)
 
 
 def _derived(model) -> list[str]:

@@ -34,7 +34,7 @@ from .continuous_gradients import (
     require_finite_actions,
 )
 from .continuous_solution import solve_actions
-from .errors import InvalidPolicyError, NotExactError, PGTheoryError
+from .errors import InvalidPolicyError, NotExactError, PGTheoryError, UndefinedError
 from .mdp import MDP
 from .policies import Policy, one_theta
 from .validation import read_only, require_finite, require_nonnegative, require_stochastic
@@ -69,6 +69,9 @@ class Solution(Resolved):
         terminal = mdp.terminal if mdp.gamma == 1 else None
         if terminal is not None:
             require_proper(self._kernel.mix(pi), terminal)
+        if not arithmetic.exact and mdp.gamma != 1 and 1 - mdp.gamma <= 8 * mdp.n_states * EPS:
+            raise UndefinedError(f"gamma = 1 - {1 - mdp.gamma:.1e} is closer to 1 than float rows of {mdp.n_states} entries are to "
+                                 "distributions: nothing can be said of V; lower gamma, or state the model in Fractions")
         super().__init__(self._kernel.system(pi, mdp.gamma), terminal, mdp.gamma, mdp.rho, arithmetic)
 
     @cached_property

@@ -5,8 +5,8 @@ Absorbing and terminal states, states that nothing reaches, periodic chains, det
 action. Everything is valid as it is drawn: a row is counts over their sum, or 1 minus what the others took, and nothing is
 filtered or repaired afterwards. All of them shrink: towards one state, one action, gamma = 0, reward 0, the first action.
 
-Importing pgtheory does not import Hypothesis; this module does. Its entry point :func:`register` teaches
-``hypothesis.strategies.from_type`` the types of pgtheory.
+Importing pgtheory does not import Hypothesis; this module does. ``hypothesis.strategies.from_type`` knows the types of an
+installed pgtheory; elsewhere call :func:`register`.
 
 >>> import pgtheory as pg
 >>> from hypothesis import find
@@ -20,8 +20,10 @@ from fractions import Fraction
 
 import numpy as np
 import scipy.sparse
+from hypothesis import currently_in_test_context, note
 from hypothesis import strategies as st
 
+from .hypothesis_plugin import register  # noqa: F401  (public: pg.strategies.register)
 from .mdp import MDP
 from .policies import DirectPolicy, EscortPolicy, Policy, SoftmaxPolicy
 from .validation import read_only
@@ -125,7 +127,23 @@ def mdps(draw, *, n_states=None, n_actions=None, max_states=5, max_actions=3, ex
     rho = draw(st.integers(0, len(reach(0)) - 1).map(lambda i: reach(0)[i]) | simplices(S, exact=exact, support=reach(0)))
     if sparse:
         P = scipy.sparse.csr_array(P.reshape(S * A, S))
-    return MDP(P, draw(_rewards(S, A, kinds, exact)), gamma, rho)
+    mdp = MDP(P, draw(_rewards(S, A, kinds, exact)), gamma, rho)
+    if currently_in_test_context():
+        note(as_code(mdp))   # Hypothesis prints it with a failing example, whose repr does not show the entries
+    return mdp
+
+
+def as_code(mdp) -> str:
+    """The call that builds a small model again, to paste; sparse or large ones by their repr.
+
+    >>> import pgtheory as pg
+    >>> from pgtheory.strategies import as_code
+    >>> as_code(pg.MDP([[[1]]], [[2]], 0.5, 0))
+    'pg.MDP(P=[[[1.0]]], R=[[2.0]], gamma=0.5, rho=[1.0])'
+    """
+    if scipy.sparse.issparse(mdp.P) or mdp.P.size > 500:
+        return repr(mdp)
+    return f"pg.MDP(P={mdp.P.tolist()}, R={mdp.R.tolist()}, gamma={mdp.gamma!r}, rho={mdp.rho.tolist()})"
 
 
 def _kinds(draw, S, structure):
@@ -262,19 +280,15 @@ def problems(draw, *, exact=False, **model):
 # -------------------------------------------------------------------------------------------------- registration
 
 
-def register() -> None:
-    """Let ``st.from_type`` draw pgtheory's types; called by Hypothesis through its entry point.
-
-    >>> import pgtheory as pg
-    >>> from hypothesis import find, strategies as st
-    >>> pg.strategies.register()
-    >>> find(st.from_type(pg.MDP), lambda mdp: True)
-    MDP(n_states=1, n_actions=1, gamma=0, float64)
-    """
-    st.register_type_strategy(MDP, lambda _: mdps())
-    st.register_type_strategy(Policy, lambda _: policies())
+def _softmax_policies():
     sizes = st.integers(1, 5), st.integers(1, 3)
-    st.register_type_strategy(SoftmaxPolicy, lambda _: st.builds(SoftmaxPolicy, *sizes, weights=st.booleans())
-                              | st.tuples(*sizes).flatmap(lambda size: _features(*size)))
-    st.register_type_strategy(DirectPolicy, lambda _: st.builds(DirectPolicy, *sizes))
-    st.register_type_strategy(EscortPolicy, lambda _: st.builds(EscortPolicy, *sizes, st.sampled_from(POWERS)))
+    return st.builds(SoftmaxPolicy, *sizes, weights=st.booleans()) | st.tuples(*sizes).flatmap(lambda size: _features(*size))
+
+
+OF_TYPE = {
+    MDP: lambda: mdps(),
+    Policy: lambda: policies(),
+    SoftmaxPolicy: _softmax_policies,
+    DirectPolicy: lambda: st.builds(DirectPolicy, st.integers(1, 5), st.integers(1, 3)),
+    EscortPolicy: lambda: st.builds(EscortPolicy, st.integers(1, 5), st.integers(1, 3), st.sampled_from(POWERS)),
+}

@@ -6,12 +6,13 @@ import numpy as np
 import scipy.sparse
 
 from .arithmetic import EPS, as_array, canonical, join
-from .errors import UndefinedError
+from .errors import PGTheoryError, UndefinedError
 from .mdp import MDP
 from .problem import Problem
 from .solution import policy_gradient, solve
 from .validation import bracket
 
+BLUNT = 0.05     # share of the gradient beyond which a derived tolerance would accept wrong ones
 ALIKE = 1e-6     # relative distance below which a wrong gradient is taken for the known mistake it resembles
 
 
@@ -179,9 +180,17 @@ def _as_gradient(grad, shape):
 
 
 def _tolerance(problem, given, expected, rtol, atol) -> float:
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value is not None and not 0 <= value < np.inf:
+            raise PGTheoryError(f"{name} is {value}: a tolerance must be a finite number of at least 0")
     if rtol is None and atol is None:
         unit = float(np.finfo(given.dtype).eps) / EPS if given.dtype.kind == "f" else 1.0
-        return 2 * unit * problem.unit * problem.gradient_scale
+        derived = 2 * unit * problem.unit * problem.gradient_scale
+        largest = float(np.abs(_floats(expected)).max())
+        if 0 < largest * BLUNT < derived:
+            raise UndefinedError(f"rounding alone may move this gradient by {derived:.1e}, and its largest entry is {largest:.1e}: "
+                                 "floating point cannot judge it here; lower gamma, or give rtol or atol yourself")
+        return derived
     return float(atol or 0.0) + float(rtol or 0.0) * float(np.abs(_floats(expected)).max())
 
 

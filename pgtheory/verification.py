@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -57,7 +57,10 @@ def verify(model, policy, theta, theorems=None, routes=None, samples=DEFAULT_SAM
     """
     _require_settings(samples, alpha, tolerance, routes)
     chosen = [x if isinstance(x, Theorem) else catalogue[x] for x in _listed(theorems)]
-    seed = np.random.default_rng(rng)
+    try:
+        seed = np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise PGTheoryError(f"rng is {rng!r}: it must be a seed (a whole number, not negative) or a numpy Generator") from None
     problem = problem_of(model, policy, theta, seed)
     chosen = _made_for(problem, chosen, theorems is None)
     jobs, skipped, expected = _plan(chosen, problem, model, policy, theta, routes, samples, tolerance)
@@ -81,6 +84,8 @@ class _Job:
 
 
 def _listed(theorems):
+    if theorems is not None and not isinstance(theorems, (str, Theorem)) and not isinstance(theorems, Iterable):
+        raise PGTheoryError(f"theorems is {theorems!r}: pass a slug, or a list of slugs")
     if theorems is None:
         return catalogue.builtin
     return (theorems,) if isinstance(theorems, (str, Theorem)) else tuple(theorems)
@@ -97,10 +102,12 @@ def _made_for(problem, chosen, all_of_them):
 
 
 def _require_settings(samples, alpha, tolerance, routes):
+    if isinstance(routes, str):
+        raise PGTheoryError(f"routes is {routes!r}: pass a list of names, such as [{routes!r}]")
     if isinstance(samples, bool) or not isinstance(samples, (int, np.integer)) or samples < 0:
         raise PGTheoryError(f"samples is {samples!r}: it must be a whole number, 0 to leave simulation out")
     for name, value in (("alpha", alpha), ("tolerance", tolerance)):
-        if not 0 < value < 1:
+        if not isinstance(value, (int, float, np.floating)) or not 0 < value < 1:
             raise PGTheoryError(f"{name} is {value!r}: it must lie between 0 and 1")
     for name in routes or ():
         if name not in ROUTE_NAMES:

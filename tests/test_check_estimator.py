@@ -58,10 +58,18 @@ def test_unbiased_estimators_pass(estimator):
     (with_critic(lambda v: E.GAE(v, 0.5, gamma_weighting=False)), "lambda-return(0.5) without gamma^t"),
     (with_critic(lambda v: E.NStep(v, 3)), "n-step(3)"), (with_critic(E.ActorCritic), "actor-critic"),
     (with_critic(E.VTrace), "v-trace"), (with_critic(lambda v: E.VTrace(v, 1.5, 1.5)), "v-trace(1.5)")])
-def test_biases_on_purpose_pass_as_declared_and_fail_undeclared(estimator, target):
+def test_biases_on_purpose_pass_as_declared(estimator, target):
     assert pg.check_estimator(estimator, target=target, method="exact").passed
-    assert "off-policy" in target or "v-trace" in target or not pg.check_estimator(estimator, method="exact",
-                                                                                  target="semi-gradient").passed
+
+
+@pytest.mark.parametrize("estimator, target", [
+    (E.RewardToGo(gamma_weighting=False), "gradient"), (E.RewardToGo(), "without gamma^t"), (E.RewardToGo(), "ppo first step"),
+    (E.RewardToGo(), "entropy(0.1)"), (E.RewardToGo(), "semi-gradient"), (E.PerDecisionIS(), "semi-gradient"),
+    (E.RewardToGo(), "off-policy"), (with_critic(lambda v: E.GAE(v, 0.9)), "gae(0.5)"), (with_critic(E.ActorCritic), "gae"),
+    (with_critic(lambda v: E.NStep(v, 3)), "n-step(2)"), (with_critic(lambda v: E.NStep(v, 2)), "actor-critic"),
+    (with_critic(lambda v: E.VTrace(v, 1.5, 1.5)), "v-trace"), (with_critic(E.VTrace), "off-policy")])
+def test_what_is_declared_is_what_is_checked(estimator, target):
+    assert pg.check_estimator(estimator, target=target, method="exact").verdict == "FAIL"
 
 
 @pytest.mark.parametrize("k", [2, 3])
@@ -114,7 +122,7 @@ def test_a_batch_mean_with_the_own_sample_gives_one_minus_one_over_n(k, share):
 
 
 def test_an_action_dependent_baseline_turns_the_sign():
-    """Bandit, p = 1/2, r = (1, 0), c = (0, 3): 0.25 becomes -0.5 * 0.25 * ... = 0.25 (1 - 0 + 3) with c subtracted."""
+    """Bandit, p = 1/2, r = (1, 0), plus c = (0, 3): 1/2 * 1/2 * 1 + 1/2 * (-1/2) * 3 = -1/2, where the gradient is 1/4."""
     def estimator(batch, policy, theta, gamma):
         weights = (batch.rewards + np.array([0.0, 3.0])[batch.actions]) * batch.valid
         return np.einsum("nt,nt...->n...", weights, policy.score(theta)[batch.states[:, :-1], batch.actions])
@@ -308,10 +316,10 @@ def test_exact_models_and_policies_are_checked_too():
 
 
 def test_a_check_takes_less_than_two_seconds():
-    start = time.process_time()
-    pg.check_estimator(E.RewardToGo(gamma_weighting=False))
-    pg.check_estimator(reinforce)
-    assert time.process_time() - start < 4
+    for fn in (E.RewardToGo(gamma_weighting=False), reinforce):
+        start = time.process_time()
+        pg.check_estimator(fn)
+        assert time.process_time() - start < 2
 
 
 # --------------------------------------------------------------------------------------------------- sequential
@@ -342,10 +350,11 @@ def test_an_estimator_that_draws_is_judged_asymptotically_or_by_its_bounds():
     assert pg.check_estimator(noisy, **settings, bounds=(-6, 6)).method == "sequential"
     assert pg.check_estimator(lambda *x: 2 * noisy(*x), **settings).verdict == "FAIL"
     with pytest.raises(pg.PGTheoryError, match="bound violated"):
-        pg.check_estimator(noisy, **settings, bounds=(-0.01, 0.01))
+        pg.check_estimator(noisy, **settings, bounds=(-0.3, 0.3))
 
 
 def test_problems_too_large_to_enumerate_are_sampled():
+    """H0: the estimator is unbiased; assumed: 2000 draws are many. alpha = 1e-9."""
     result = pg.check_estimator(E.RewardToGo(), mdp=pg.models.load("gridworld-5x5"), horizon=12, budget=4000, alpha=1e-9)
     assert result.method == "sequential, ASYMPTOTIC" and result.verdict != "FAIL"
 
@@ -379,8 +388,7 @@ def test_false_alarms_of_20000_runs_stay_within_alpha(estimator, settings, alpha
 @pytest.mark.long
 def test_false_passes_of_20000_runs_stay_within_beta():
     """H0: the bias is exactly the tolerance in one coordinate, beta = 0.05. Bernstein as above: 2e-9."""
-    largest = np.abs(pg.policy_gradient(**PROBLEM)).max() if "model" in PROBLEM else np.abs(pg.policy_gradient(
-        LITTLE, PROBLEM["policy"], PROBLEM["theta"], horizon=2)).max()
+    largest = np.abs(pg.policy_gradient(LITTLE, PROBLEM["policy"], PROBLEM["theta"], horizon=2)).max()
     off = np.zeros((3, 2))
     off[0, 0] = 0.5 * largest
     count = false_verdicts(lambda *problem: E.Baseline(0.5)(*problem) + off, 20_000, "PASS", alpha=1e-12, beta=0.05,

@@ -113,7 +113,7 @@ def test_a_batch_mean_with_the_own_sample_scales_the_gradient_by_one_minus_one_o
 def test_dividing_by_the_standard_deviation_scales_and_turns(size):
     spread = lambda batch: centred(batch, spread=True)   # noqa: E731
     result = pg.check_weights(spread, size, target="gradient up to scale")
-    assert result.verdict == "FAIL" and result.relative_bias > 1e-3 and result.cosine > 0.9
+    assert result.verdict == "FAIL" and result.relative_bias > 1e-3
     assert "grpo" in {finding.bug for finding in result.diagnosis} and "no test" in str(result)
     assert [finding.bug for finding in pg.check_weights(spread, size).diagnosis] == ["grpo"]
 
@@ -135,8 +135,10 @@ def test_a_mean_over_the_whole_call_is_taken_group_by_group():
     assert result.verdict == "FAIL" and "group by group" in result.details["called"]
     rows = lambda batch: leave_one_out(batch) / len(batch)   # noqa: E731
     result = pg.check_weights(rows, 3, target="gradient up to scale")
-    assert result.verdict == "PASS" and result.details["scale"].startswith("0.333333")
-    assert pg.check_weights(rows, 3).diagnosis[0].bug == "divided-by-n-twice"
+    assert result.verdict == "PASS" and result.details["scale"].startswith("1,")
+    assert pg.check_weights(rows, 3).verdict == "PASS"      # a loss that is a mean over rows
+    twice = pg.check_weights(lambda batch: leave_one_out(batch) / len(batch) ** 2, 3)
+    assert twice.verdict == "FAIL" and "divided-by-n-twice" in {finding.bug for finding in twice.diagnosis}
 
 
 def test_minus_the_gradient_is_no_positive_scale():
@@ -219,7 +221,7 @@ def test_writing_into_the_input_state_and_chance_are_found_out():
         pg.check_weights(writes)
     seen = []
     with pytest.raises(EstimatorError, match="keeps state"):
-        pg.check_weights(lambda batch: seen.append(1) or reinforce(batch) * (1 + (2 < len(seen) < 12)))
+        pg.check_weights(lambda batch: seen.append(1) or reinforce(batch) * (1 + (len(seen) == 5)))
     rng = np.random.default_rng(0)
     with pytest.raises(EstimatorError, match="random numbers"):
         pg.check_weights(lambda batch: reinforce(batch) * rng.normal())

@@ -14,7 +14,7 @@ import pgtheory as pg
 from pgtheory import arithmetic
 from pgtheory.claims import stochastic as stochastic_claim
 from pgtheory.claims import unrolling as unrolling_claim
-from pgtheory.derivations import DERIVATIONS, ON_ACTIONS, prove
+from pgtheory.derivations import DERIVATIONS, ON_ACTIONS, ON_TRAJECTORIES, prove
 from pgtheory.derivations.instance import instance, running_example
 from pgtheory.derivations.line import check
 from pgtheory.derivations.occupancy import partial_visits
@@ -559,9 +559,18 @@ def test_the_command_prints_the_proof_and_exits_0(capsys):
 
 def test_the_command_without_a_slug_proves_every_claim(capsys):
     code, out, _ = command(capsys, "prove")
-    n = len(SLUGS) + len(ON_ACTIONS)
+    n = len(pg.theorems.builtin)
     assert code == 0 and out.endswith(f"PASSED: {n} of {n} claims hold step by step.\n")
     assert max(map(len, out.splitlines())) <= 80
+    assert set(pg.theorems.builtin) == {*DERIVATIONS, *ON_ACTIONS, *ON_TRAJECTORIES}
+
+
+def test_the_command_tells_which_claims_do_not_apply_to_the_model(capsys, tmp_path):
+    """Without rewards there is no return to speak of; 6 claims about states and 2 about probabilities of trajectories stay."""
+    pg.MDP(running_example().P, [[F(0), F(0)], [F(0), F(0)]], F(1, 2), 0).save(tmp_path / "nothing.json")
+    code, out, err = command(capsys, "prove", "--model", str(tmp_path / "nothing.json"))
+    assert code == 0 and not err and out.endswith("PASSED: 8 of 8 claims hold step by step.\n")
+    assert "baseline: not proved here: baseline does not apply: no reward can be earned" in out
 
 
 def test_the_command_exits_1_where_a_step_fails(capsys, monkeypatch):

@@ -13,6 +13,7 @@ import pgtheory as pg
 from pgtheory.arithmetic.balls import Balls
 from pgtheory.certify import neighbourhood
 from pgtheory.gradient_bounds import gradient_bound
+from pgtheory.solution import evaluate
 
 DIGITS = 120
 KINDS = ("softmax", "weights", "features", "direct", "escort", "escort 2.5")
@@ -119,16 +120,15 @@ def bound_and_error(mdp, kind, policy, theta, gradient=None):
 
 
 def check(kind, seeds):
-    """(closest, loosest): bound over true error; and bound over max(true error, eps max|exact gradient|)."""
-    closest, loosest = np.inf, 0.0
+    """The smallest ratio of bound and true error."""
+    closest = np.inf
     for seed in seeds:
         mdp, policy, theta = problem(seed, kind)
         bound, error = bound_and_error(mdp, kind, policy, theta)
         assert np.isfinite(bound), seed
         assert mpmath.mpf(bound) >= error, seed
         closest = min(closest, float(bound / error) if error else np.inf)
-        loosest = max(loosest, bound * (1 - min(mdp.gamma, 1 - 1e-9)))
-    return closest, loosest
+    return closest
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -139,8 +139,7 @@ def test_no_bound_is_below_the_true_error(kind):
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_bound_is_below_the_true_error_on_a_thousand_problems(kind):
-    closest, _ = check(kind, range(1000, 2000))
-    print(f"\n{kind}: 1000 problems, bound / true error >= {closest:.4g}")
+    print(f"\n{kind}: 1000 problems, bound / true error >= {check(kind, range(1000, 2000)):.4g}")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -169,27 +168,38 @@ def test_a_gradient_that_is_off_is_noticed(kind):
     assert bound >= 90 * honest and mpmath.mpf(bound) >= error
 
 
-@pytest.mark.parametrize("without", ["policy", "model"])
-def test_a_bound_that_forgets_a_source_of_error_is_caught_by_the_oracle(monkeypatch, without):
-    """Negative control: probabilities or V and d taken as exact."""
+def test_a_bound_that_takes_V_and_d_as_exact_is_caught_by_the_oracle(monkeypatch):
+    """Negative control."""
     import pgtheory.gradient_bounds as module
 
-    if without == "policy":
-        monkeypatch.setattr(module, "neighbourhood", lambda solution, slack: neighbourhood(solution, 0 * slack))
-        monkeypatch.setattr(Balls, "exp", lambda self: Balls.of(np.exp(self.mid)))
-        monkeypatch.setattr(Balls, "__truediv__", lambda self, other: Balls.of(self.mid / other.mid))
-    else:
-        monkeypatch.setattr(module, "neighbourhood", lambda solution, slack: (Balls.of(solution.Q), Balls.of(solution.d)))
+    monkeypatch.setattr(module, "neighbourhood", lambda solution, slack: (Balls.of(solution.Q), Balls.of(solution.d)))
     found = 0
-    for seed in range(60):
-        bound, error = bound_and_error(*_named(seed, "softmax"))
+    for seed in range(150):
+        mdp, policy, theta = problem(seed, "softmax")
+        bound, error = bound_and_error(mdp, "softmax", policy, theta)
         found += bool(mpmath.mpf(bound) < error)
     assert found >= 5
 
 
-def _named(seed, kind):
-    mdp, policy, theta = problem(seed, kind)
-    return mdp, kind, policy, theta
+def test_the_neighbourhood_holds_every_policy_within_the_slack():
+    """Q and d of policies moved by up to 1e-4 of the slack's size, rows off the simplex too; not so with no slack at all."""
+    missed = 0
+    for seed in range(60):
+        mdp, _, pi = problem(seed, "direct")
+        rng = np.random.default_rng(seed)
+        slack = 1e-4 * (1 - min(mdp.gamma, 0.99)) * rng.random(pi.shape)
+        solution = pg.solve(mdp, pi)
+        for step in (1, -1, rng.uniform(-1, 1, pi.shape)):
+            moved = evaluate(mdp, pi + step * slack)
+            if mdp.gamma > 0.99:
+                continue
+            for slackness in (slack, 0 * slack):
+                Q, d = neighbourhood(solution, slackness)
+                rounding = 1e-10 * max(1.0, abs(moved.Q).max())          # of the moved solution, which is in floats
+                inside = (abs(moved.Q - Q.mid) <= Q.rad + rounding).all() and (abs(moved.d - d.mid) <= d.rad + 1e-10).all()
+                assert inside or slackness is not slack, seed
+                missed += not inside
+    assert missed > 50
 
 
 # ------------------------------------------------------------------------------------------------ where it cannot say

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 import pgtheory as pg
-from pgtheory.derivations import DERIVATIONS, ON_ACTIONS
-from pgtheory.derivations.instance import action_instance, instance
+from pgtheory.derivations import DERIVATIONS, ON_ACTIONS, ON_TRAJECTORIES
+from pgtheory.derivations.instance import action_instance, episode_instance, instance
 from pgtheory.report.typeset import mathml
 
 ROOT = Path(__file__).resolve().parent.parent
 PROOFS = sorted((ROOT / "proofs").glob("*.md"))
-CLAIMS = [ROOT / "proofs" / f"{slug}.md" for slug in (*DERIVATIONS, *ON_ACTIONS)]
+DERIVED = DERIVATIONS | ON_ACTIONS | ON_TRAJECTORIES
+CLAIMS = [ROOT / "proofs" / f"{slug}.md" for slug in DERIVED]
 CODE = re.compile(r"```.*?```", re.S)
 DISPLAY = re.compile(r"^\$\$\n(.*?)\n\$\$$", re.S | re.M)
 UNKNOWN_TO_THE_CONVERTER = {r"\blacksquare": "x"}   # which GitHub's MathJax knows
@@ -53,16 +54,16 @@ def test_a_wrong_number_in_a_proof_is_reported():
 
 
 @pytest.mark.parametrize("slug", list(pg.theorems.builtin))
-def test_every_claim_has_its_file_of_proof(slug):
-    assert (ROOT / pg.theorems[slug].proof).is_file()
+def test_every_claim_has_its_file_of_proof_and_its_derivation(slug):
+    assert (ROOT / pg.theorems[slug].proof).is_file() and slug in DERIVED
 
 
-@pytest.mark.parametrize("slug", [*DERIVATIONS, *ON_ACTIONS])
+@pytest.mark.parametrize("slug", list(DERIVED))
 def test_every_line_that_runs_is_a_section_of_the_proof_with_an_example(slug):
     text = (ROOT / pg.theorems[slug].proof).read_text()
     sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", text, re.S | re.M))
-    setting = (action_instance if slug in ON_ACTIONS else instance)(k=3)
-    for line in (DERIVATIONS | ON_ACTIONS)[slug].lines(setting):
+    made = action_instance if slug in ON_ACTIONS else episode_instance if slug in ON_TRAJECTORIES else instance
+    for line in DERIVED[slug].lines(made(k=3)):
         assert ">>>" in sections[line.title], line.title
     assert {"Hypotheses"} <= set(sections)
 
@@ -137,7 +138,7 @@ def rows():
 def test_the_index_lists_every_file_and_every_derivation_once():
     files = [re.search(r"\]\((.+?)\)", row[2]).group(1) for row in rows()]
     assert sorted(files) == sorted(path.name for path in PROOFS if path.stem != "README")
-    assert {*DERIVATIONS, *ON_ACTIONS} <= {re.match(r"`(.+?)`", row[0]).group(1) for row in rows() if row[0].startswith("`")}
+    assert set(DERIVED) <= {re.match(r"`(.+?)`", row[0]).group(1) for row in rows() if row[0].startswith("`")}
 
 
 def test_the_functions_and_tests_of_the_index_exist():

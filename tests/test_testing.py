@@ -51,7 +51,21 @@ def message_of(grad, mdp, policy, theta, **tolerances):
 @given(strategies.problems())
 def test_the_gradient_itself_passes_on_hard_cases(problem):
     mdp, policy, theta = problem
-    assert_policy_gradient(pg.policy_gradient, mdp, policy, theta)
+    try:
+        assert_policy_gradient(pg.policy_gradient, mdp, policy, theta)
+    except pg.UndefinedError as error:      # rounding as large as the gradient: nothing is judged, and that is said
+        assert "floating point cannot judge it" in str(error)
+
+
+@pytest.mark.parametrize("wrong", [lambda g, gamma: 0 * g, lambda g, gamma: -g, lambda g, gamma: (1 - gamma) * g])
+@pytest.mark.parametrize("gamma, logit", [(1 - 1e-9, 0.0), (0.9, 40.0)])
+def test_no_wrong_gradient_passes_where_rounding_is_as_large(wrong, gamma, logit):
+    rng = np.random.default_rng(11)
+    mdp = pg.MDP(rng.dirichlet(np.ones(4), (4, 3)), rng.normal(size=(4, 3)), gamma, 0, normalize=True)
+    policy, theta = pg.SoftmaxPolicy(4, 3), np.zeros((4, 3))
+    theta[:, 0] = logit
+    with pytest.raises((pg.UndefinedError, AssertionError)):
+        assert_policy_gradient(wrong(pg.policy_gradient(mdp, policy, theta), gamma), mdp, policy, theta)
 
 
 @given(strategies.problems(exact=True, max_states=3))

@@ -75,10 +75,13 @@ def test_gamma_1_is_verified_with_d_in_place_of_D():
 
 
 def test_near_gamma_1_a_pass_is_earned_or_not_given():
-    """At gamma = 1 - 1e-15 floating point cannot tell; the verdict is INCONCLUSIVE and not PASS."""
-    mdp = pg.MDP([[[0.5, 0.5]], [[0.5, 0.5]]], [1.0, 2.0], 1 - 1e-15, 0)
-    report = pg.verify(mdp, pg.SoftmaxPolicy(2, 1), np.zeros((2, 1)), samples=0, routes=["complex-step", "linear-algebra"])
-    assert report.count("INCONCLUSIVE") > 0 and not report.passed
+    """At gamma = 1 - 1e-12 floating point cannot tell the gradient; nearer to 1 not even the value, and solve refuses."""
+    rng = np.random.default_rng(1)
+    mdp = pg.MDP(rng.dirichlet(np.ones(3), (3, 2)), rng.normal(size=(3, 2)), 1 - 1e-12, 0)
+    report = verified(mdp, theorems=["stochastic"])
+    assert {c.verdict for c in report.checks} == {"INCONCLUSIVE"} and not report.passed
+    with pytest.raises(pg.UndefinedError, match=r"gamma = 1 - 1.0e-15 is closer to 1 than float rows of 3 entries"):
+        verified(pg.MDP(mdp.P, mdp.R, 1 - 1e-15, 0))
 
 
 def test_the_report_names_scale_conditioning_and_directions():
@@ -102,8 +105,52 @@ def test_the_report_says_how_a_users_policy_was_differentiated():
     assert report.passed, str(report)
 
 
+BLIND = {   # wrong theorems that no bound may let pass where the bound is wider than the gradient
+    "zero": lambda right, gamma: 0 * right,
+    "sign": lambda right, gamma: -right,
+    "no constant": lambda right, gamma: (1 - gamma) * right,
+}
+
+
+@pytest.mark.parametrize("wrong", BLIND)
+@pytest.mark.parametrize("gamma, logit, offset", [(0.9, 0.0, 0.0), (1 - 1e-6, 0.0, 0.0), (1 - 1e-9, 0.0, 0.0), (0.9, 40.0, 0.0),
+                                                  (0.9, 0.0, 1e12)])
+def test_no_wrong_theorem_passes_because_its_bound_is_wide(wrong, gamma, logit, offset):
+    from dataclasses import replace
+
+    from pgtheory.checks.catalogue import Theorem
+    from pgtheory.claims import stochastic
+
+    rng = np.random.default_rng(11)
+    mdp = pg.MDP(rng.dirichlet(np.ones(4), (4, 3)), rng.normal(size=(4, 3)) + offset, gamma, 0, normalize=True)
+    theta = np.zeros((4, 3))
+    theta[0, 0] = logit
+    theta[1:] = 0.0 if logit == 0 else theta[0]
+
+    def altered(problem):
+        return [replace(e, rhs=BLIND[wrong](e.rhs, gamma)) for e in stochastic.equations(problem)]
+
+    claim = replace(stochastic.CLAIM, equations=altered)
+    report = pg.verify(mdp, pg.SoftmaxPolicy(4, 3), theta, theorems=[Theorem("stochastic", "", "", (), "", "", claim)],
+                       samples=20_000)
+    assert report.checks and report.count("PASS") == 0 and not report.passed, str(report)
+
+
+def test_a_claim_that_no_allowed_route_reaches_is_not_established():
+    report = verified(pg.models.load("start-matters"), routes=["series"])
+    assert not report.passed and "stochastic" not in report.established and "stochastic" in report.claims
+
+
+@pytest.mark.parametrize("sides", [(0.0, np.inf), (np.nan, 0.0)])
+def test_a_side_that_is_not_finite_fails(sides):
+    pg.theorem("not-finite")(lambda mdp, policy, theta: sides)
+    report = verified(pg.models.load("start-matters"), theorems=["not-finite"])
+    assert [c.verdict for c in report.checks] == ["FAIL"] and "not finite" in report.checks[0].note
+
+
 def test_theorems_and_routes_can_be_chosen():
     report = verified(pg.models.load("start-matters"), theorems=["stochastic"], routes=["complex-step"])
+    assert report.passed
     assert {(c.theorem, c.route) for c in report.checks} == {("stochastic", "complex-step")}
 
 

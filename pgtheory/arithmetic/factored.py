@@ -12,7 +12,6 @@ Bulletin 8 (1974).
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cached_property
 from numbers import Rational
 

@@ -32,7 +32,7 @@ def check_advantages(fn, gamma, lam=0.95, target="gae", form="arrays", truncatio
     Parameters
     ----------
     fn : function. With ``form="arrays"``, fn(rewards (N, T), values (N, T+1), terminated (N, T), truncated (N, T)) -> (N, T):
-        one episode a row, arbitrary finite data after its end. With ``form="rollout"``, fn(rollout) -> (N, T): rows of T
+        one episode a row, which ends, and arbitrary finite data after its end. With ``form="rollout"``, fn(rollout) -> (N, T): rows of T
         steps with several episodes and automatic resets, see :class:`~pgtheory.checking.paths.Rollout`; rows with holes are
         tried where it reads ``rollout.valid``. What it returns where there is no step is not looked at
     gamma : float, discount; lam : float, lambda of the trace; n : int, steps of the n-step targets
@@ -141,7 +141,7 @@ class Check:
     def _record(self) -> Rollout:
         if self.question.form == ROLLOUT:
             return rollout(self.rng, self.setting.truncation)
-        return episodes(self.rng, self.setting.truncation, finished=self.setting.target.startswith("monte"))
+        return episodes(self.rng, self.setting.truncation)
 
     def _smallest(self, compared, findings) -> dict:
         """The smallest record on which it is wrong in the same way."""
@@ -158,7 +158,7 @@ class Check:
             return bool(same and np.abs(smaller.found).max() < LARGE and smaller.deviation > max(self.comparison.tolerance, 1e-3))
 
         arrays = self.question.form == ARRAYS
-        small = Shrinker(fails, arrays, arrays and self.setting.truncation == BOOTSTRAP).shrink(c.record, row)
+        small = Shrinker(fails, arrays).shrink(c.record, row)
         return {} if small is None else {"smallest": self._shown(self._asked(small))}
 
     def _asked(self, record) -> Compared:
@@ -212,6 +212,7 @@ def blind_spots(s: Setting, question: Question, read=()) -> tuple[str, ...]:
         (s.family == "n-step" and s.n == 1, "n = 1: windows and powers of gamma"),
         (s.truncation == ABSENT, "truncation absent: time limits"),
         (question.form == ARRAYS, "form 'arrays': several episodes a row, the state after a reset, masked steps (form='rollout')"),
+        (question.form == ARRAYS and s.truncation != BOOTSTRAP, "no row is still running at its end: the value after the last step"),
         (question.form == ROLLOUT and "valid" not in read, "it does not read rollout.valid: rows with masked steps were not tried"),
         (question.output == ADVANTAGES, "output 'advantages': the returns (output='both')"),
     )

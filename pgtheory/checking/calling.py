@@ -125,10 +125,10 @@ def _culprit(fn, batch, fixture):
     """A row that the function refuses by itself, by halving; None where it takes both halves."""
     rows = np.arange(len(batch))
     while len(rows) > 1:
-        half = len(rows) // 2
-        rows = next((part for part in (rows[:half], rows[half:]) if _refuses(fn, batch.take(part), fixture)), None)
-        if rows is None:
+        refused = [part for part in np.array_split(rows, 2) if _refuses(fn, batch.take(part), fixture)]
+        if not refused:
             return None
+        rows = refused[0]
     return int(rows[0])
 
 

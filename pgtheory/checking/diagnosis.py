@@ -1,7 +1,7 @@
 """Which known bug is it? The exact bias of every bug of the zoo, on the same problems, beside the function's own.
 
 A bug is named only where its bias is the function's to within 1e-6. First the bugs as they stand, then together with a
-forgotten gamma^t, another gamma or lambda, then up to a factor of the bias, then up to a factor of the whole estimate: the
+forgotten gamma^t, then under the return of the whole episode where reward-to-go is as good, another gamma or lambda, then up to a factor of the bias, then up to a factor of the whole estimate: the
 first of these that fits is reported, with everything that fits equally well. Where several have the same mean, those with the same second moments stay;
 what still ties cannot be told apart on these problems.
 """
@@ -59,10 +59,11 @@ class Suspects:
         """The function is a multiple of the target: that is no fingerprint of anything but the factor."""
         return _distance(self.found, self.factor * self.expected, self.bias) <= self.limit
 
-    def as_they_stand(self, discounted=True):
+    def as_they_stand(self, discounted=True, episodes=False):
         off = self.target.discounted and not discounted
         return [Fit(m, _distance(self.bias, mean - self.expected), 1.0, off, squares)
-                for m, mean, squares in self._moments(self.target.discounted and discounted) if not (off and m.bug == NO_GAMMA_T)]
+                for m, mean, squares in self._moments(self.target.discounted and discounted, episodes)
+                if not (off and m.bug == NO_GAMMA_T)]
 
     def up_to_a_factor(self, of_the_bias):
         ours = self.bias if of_the_bias else self.found
@@ -97,7 +98,7 @@ class Suspects:
         mutant = Mutant(f"other-{bug}", f"{name} is {best.x:.6g}", look=f"is {name} written into the code?")
         return Fit(mutant, float(best.fun), undiscounted=undiscounted)
 
-    def _moments(self, discounted):
+    def _moments(self, discounted, episodes=False):
         """(bug, mean, squares) over all fixtures, of the bugs that exist here and leave a trace."""
         expected = _values(self.target, self.fixtures)
         plain = _values(as_target("gradient" if discounted else "without gamma^t"), self.fixtures)
@@ -106,7 +107,7 @@ class Suspects:
             own = as_target(mutant.target)
             if (own.off_policy and on_policy) or (own.critic != self.target.critic and self.target.off_policy):
                 continue        # its ratios are all 1; it is no bug of ratios
-            moments = _everywhere(mutant, self.fixtures, self.target, self.k, discounted)
+            moments = _everywhere(mutant, self.fixtures, self.target, self.k, discounted, episodes)
             if moments is None or not _leaves_trace([m for m, _ in moments], expected, self.target):
                 continue
             if _base(mutant.target) != _base(self.target.name) and not _leaves_trace([m for m, _ in moments], plain, self.target):
@@ -127,7 +128,7 @@ def diagnose(compared, target, k) -> tuple[tuple[Finding, ...], float]:
     plain = suspects.as_they_stand()
     tiers = [lambda: plain]
     if target.discounted:
-        tiers.append(lambda: suspects.as_they_stand(discounted=False))
+        tiers += [lambda: suspects.as_they_stand(discounted=False), lambda: suspects.as_they_stand(episodes=True)]
     if not suspects.scaled:
         tiers.append(suspects.other_numbers)
         tiers += [lambda: suspects.up_to_a_factor(True), lambda: suspects.up_to_a_factor(False)]
@@ -168,12 +169,12 @@ def _candidates(k):
     return [mutant for mutant in GRADIENTS if mutant.batch_size == 1 or k > 1]
 
 
-def _everywhere(mutant, fixtures, target, k, discounted):
+def _everywhere(mutant, fixtures, target, k, discounted, episodes=False):
     """[(mean, squares)] on every fixture; None where the bug does not exist on such a problem."""
     lam = LAM if target.parameter is None else float(target.parameter)
     try:
         with np.errstate(all="ignore"):
-            moments = [_moments(mutant, fixture, k, discounted, lam) for fixture in fixtures]
+            moments = [_moments(mutant, fixture, k, discounted, lam, episodes) for fixture in fixtures]
     except (PGTheoryError, TypeError, ValueError, IndexError, ZeroDivisionError):
         return None
     return moments if all(np.isfinite(mean).all() for mean, _ in moments) else None
@@ -185,8 +186,8 @@ def _with_gamma(fixture, gamma):
 
 
 @lru_cache(maxsize=2048)
-def _moments(mutant, fixture, k, discounted, lam):
-    return mutant.moments(fixture, k, discounted, lam)
+def _moments(mutant, fixture, k, discounted, lam, episodes):
+    return mutant.moments(fixture, k, discounted, lam, episodes)
 
 
 def _values(target, fixtures):
@@ -196,7 +197,7 @@ def _values(target, fixtures):
 def _leaves_trace(means, expected, target) -> bool:
     off = [np.linalg.norm(m - (_size(m, g) if target.up_to_scale else 1.0) * g) / (np.linalg.norm(g) or 1.0)
            for m, g in zip(means, expected, strict=True)]
-    return max(off) > NO_TRACE
+    return bool(max(off) > NO_TRACE)
 
 
 def _size(mean, expected):

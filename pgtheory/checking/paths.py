@@ -110,26 +110,19 @@ def next_step(valid):
     return out
 
 
-def episodes(rng, truncation=BOOTSTRAP, finished=False) -> Rollout:
+def episodes(rng, truncation=BOOTSTRAP) -> Rollout:
     """One episode a row, values[n, t+1] everywhere the critic at the state reached; anything after its end.
 
-    Where no time limit is bootstrapped, and not all rows are ``finished``, some are still running at the end of the record,
-    and the critic at the last state counts there as it always does.
+    Every episode ends, half of them by a time limit where there is one.
     """
-    lengths, limit = np.array(LENGTHS), np.arange(ROWS) % 2 == 1
-    running = np.zeros(ROWS, dtype=bool)
-    if truncation == ABSENT and finished:
-        limit[:] = False
-    elif truncation == ABSENT:
-        lengths, running = np.where(limit, STEPS, lengths), limit
-    elif truncation == AS_TERMINATION and not finished:
-        running = np.arange(ROWS) == 1
+    lengths = np.array(LENGTHS)
+    limit = (np.arange(ROWS) % 2 == 1) & (truncation != ABSENT)
     step = np.arange(STEPS)
     last = step == lengths[:, None] - 1
     numbers = rng.normal(size=(2, ROWS, STEPS + 1))
     valid = step < lengths[:, None]
     return Rollout(rewards=numbers[0, :, :-1] + 0.5, values=numbers[1, :, :-1], next_values=numbers[1, :, 1:],
-                   terminated=last & ~limit[:, None], truncated=last & (limit & ~running)[:, None], valid=valid,
+                   terminated=last & ~limit[:, None], truncated=last & limit[:, None], valid=valid,
                    episode_starts=np.broadcast_to(step == 0, valid.shape).copy(), ratios=np.ones(valid.shape))
 
 

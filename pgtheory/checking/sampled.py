@@ -52,7 +52,8 @@ def _one(fn, fixture, target, k, alpha, beta, tolerance, rng, bounds, budget) ->
     if box is None:
         verdict, n, mean, words = _asymptotic(draw, expected.ravel(), allowed, alpha, beta, budget, rng)
     else:
-        found = sequential_test(draw, expected.ravel(), *(np.ravel(x) for x in box), allowed, alpha, beta, budget, rng)
+        low, high = (np.ravel(x) for x in box)
+        found = sequential_test(draw, expected.ravel(), low, high, allowed, alpha, beta, budget, rng)
         verdict, n, mean, words = found.verdict, found.n, found.estimate, found.reason
     bias = mean.reshape(expected.shape) - expected
     size = float(np.linalg.norm(expected)) or 1.0

@@ -18,12 +18,11 @@ class _Spent(Exception):
 class Shrinker:
     """Makes a failing record smaller while ``fails(record)`` stays true.
 
-    fails : record -> bool; linked : bool, values[t+1] is next_values[t] whatever happens at t (one episode a row)
-    complete : bool, a row must reach the end of its episode
+    fails : record -> bool; episodes : bool, a row is one episode: it ends, and values[t+1] is next_values[t] whatever happens
     """
 
-    def __init__(self, fails, linked, complete):
-        self.fails, self.linked, self.complete, self.calls = fails, linked, complete, 0
+    def __init__(self, fails, episodes):
+        self.fails, self.episodes, self.calls = fails, episodes, 0
 
     def shrink(self, record: Rollout, row: int) -> Rollout | None:
         """The smallest one found that has the row, or None where the failure does not survive the first cut."""
@@ -65,7 +64,7 @@ class Shrinker:
 
     def _allowed(self, record) -> bool:
         """A row begins with a step; where rows are whole episodes, they end."""
-        return bool(record.valid[:, 0].all()) and (not self.complete or bool(record.done.any(axis=1).all()))
+        return bool(record.valid[:, 0].all()) and (not self.episodes or bool(record.done.any(axis=1).all()))
 
     def _plainer(self, record, name):
         for n, t in np.ndindex(record.rewards.shape):
@@ -87,7 +86,7 @@ class Shrinker:
         following = next_step(record.valid)
         ahead = np.take_along_axis(np.pad(record.values, ((0, 0), (0, 1))), following, axis=1)
         inside = following < record.rewards.shape[1]
-        if not self.linked:
+        if not self.episodes:
             inside = inside & ~record.done & record.valid
         elif record.rewards.shape[1] > 1:
             ahead = np.concatenate([record.values[:, 1:], record.next_values[:, -1:]], axis=1)

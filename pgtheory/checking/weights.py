@@ -39,8 +39,9 @@ def check_weights(fn, group_size=1, same_start=True, target="gradient", *, gamma
     fn : function (batch) -> (N, T), what multiplies the score of step t in row n. ``batch`` is a
         :class:`~pgtheory.checking.grouping.GroupBatch` of many groups: rewards (N, T), valid (N, T), group (N,), ...; what is
         returned where ``valid`` is False is not looked at. For a loss return minus its derivative by log pi. The estimate of a
-        group is the mean over its rows of sum_t w score. A function that couples all groups of a call (a mean over the
-        whole batch) is called group by group, on one problem: the group is then its batch
+        group is the mean over its rows of sum_t w score; the sum, for a function that divides by the number of rows itself,
+        as a mean loss does. A function that couples all groups of a call in another way (a mean over all steps) is called group by
+        group, on one problem: the group is then its batch
     group_size : int; same_start : bool, the members of a group share the start state
     target : "gradient", "gradient up to scale", "without gamma^t", "without gamma^t up to scale", or another of
         :mod:`pgtheory.checking.targets`. Up to scale a positive factor is free, and reported; a turned gradient is not let pass
@@ -104,30 +105,40 @@ def _discount(fn, k, gamma, target, same_start) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """weights : (G, k, T), as for a group by itself; coupled : bool, the groups of a call change each other;
-    share : what the weights of a call of all groups were multiplied by, 1 where nothing depends on their number"""
+    """weights : (G, k, T), as for a group by itself; called : how they were asked for, "" where nothing depends on it;
+    coupled : bool, the groups of a call change each other, so that only one problem is gone through"""
 
     weights: np.ndarray
+    called: str = ""
     coupled: bool = False
-    share: float = 1.0
 
 
 def ask(fn, groups: Groups) -> Answer:
     """The weights of all groups, in one call where groups do not change each other."""
-    steps = groups.fixture.batch.valid[groups.rows].sum(axis=(1, 2))
-    spread = np.random.default_rng(0).integers(len(steps), size=PROBED)
-    chosen = np.unique([*spread, np.argmin(steps), np.argmax(steps)])
-    alone = np.stack([_weights(fn, groups, [g])[0] for g in chosen])
     together = _weights(fn, groups, slice(None))
+    chosen = _probes(groups, together)
+    alone = np.stack([_weights(fn, groups, [g])[0] for g in chosen])
     again = np.stack([_weights(fn, groups, [g])[0] for g in chosen])
     if not close(alone, again):
         raise EstimatorError(_two_answers(fn, groups, chosen, again))
     if close(alone, together[chosen]):
         return Answer(together)
     share = _share(alone, together[chosen])
-    if share is not None:
-        return Answer(together * share, share=share)
-    return Answer(np.concatenate([_weights(fn, groups, [g]) for g in range(len(groups.rows))]), coupled=True)
+    if share is None:
+        weights = np.concatenate([_weights(fn, groups, [g]) for g in range(len(groups.rows))])
+        return Answer(weights, "group by group: the groups of one call change each other", coupled=True)
+    if abs(share / len(groups.rows) - 1) < 1e-5:
+        return Answer(together * groups.rows.size, "its weights are divided by the number of rows of a call: it takes the mean itself")
+    return Answer(together * share, f"on all groups, whose number changes the weights by {share:.6g}: given as for one group")
+
+
+def _probes(groups, weights):
+    """Some groups whose weights are not 0, the one with the fewest and the one with the most steps among them."""
+    steps = groups.fixture.batch.valid[groups.rows].sum(axis=(1, 2))
+    telling = np.flatnonzero(np.any(weights != 0, axis=(1, 2)))
+    telling = telling if len(telling) else np.arange(len(steps))
+    some = np.random.default_rng(0).choice(telling, size=PROBED)
+    return np.unique([*some, telling[np.argmin(steps[telling])], telling[np.argmax(steps[telling])]])
 
 
 def _two_answers(fn, groups, chosen, again) -> str:
@@ -271,10 +282,8 @@ def _details(compared, target) -> dict:
     details = {}
     if target.up_to_scale:
         details["scale"] = ", ".join(f"{c.scale:.6g}" for c in compared) + " times the target"
-    if compared[0].answer.coupled:
-        details["called"] = "group by group: the groups of one call change each other"
-    elif compared[0].answer.share != 1:
-        details["called"] = "on all groups, whose number divides the weights: given as for one group"
+    if compared[0].answer.called:
+        details["called"] = compared[0].answer.called
     return details
 
 
@@ -321,8 +330,8 @@ def _diagnose(compared, target):
     candidates = [(pairs[0][0], np.concatenate([np.ravel(mean / c.scale_of(mean)) for c, (_, mean) in zip(compared, pairs, strict=True)]))
                   for pairs in means]
     findings, next_best = nearest(found, expected, candidates)
-    bugs = {bug.bug: bug for bug, _ in candidates}
-    told = tuple(f for f in findings if len(findings) > 1 and all(_same_weights(c, bugs[f.bug], target) for c in compared))
+    told = tuple(f for f in findings if len(findings) > 1 and any(
+        all(_same_weights(c, bug, target) for c in compared) for bug, _ in candidates if bug.bug == f.bug))
     findings = told or findings
     return (findings, next_best) if findings else (_factor(found, expected), next_best)
 

@@ -59,13 +59,23 @@ class Theorem:
         """
         if self.claim is None:
             assert self.function is not None
-            lhs, rhs = (np.asarray(x) for x in self.function(model, policy, theta))
+            lhs, rhs = _pair(self.slug, self.function(model, policy, theta))
         else:
             lhs, rhs = map(reduced, _sides(self.claim, problem_of(model, policy, theta, complete=True)))
             if EXPRESSION in (model.arithmetic, as_array(theta)[1]):
                 lhs, rhs = EXPRESSION.convert(lhs), EXPRESSION.convert(rhs)
         lhs, rhs = canonical(lhs, rhs)
         return Identity(lhs.view(Side), rhs.view(Side))
+
+
+def _pair(slug, given):
+    """What a user's claim returned, as two arrays of numbers; :class:`PGTheoryError` where it is no pair of them."""
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise PGTheoryError(f"the claim {slug!r} returned {type(given).__name__}: it must return a pair (lhs, rhs)")
+    lhs, rhs = (as_array(side, f"a side of the claim {slug!r}")[0] for side in given)
+    if lhs.size == 0:
+        raise PGTheoryError(f"the claim {slug!r} returned empty sides: there is nothing to compare")
+    return lhs, rhs
 
 
 def _sides(claim, problem):

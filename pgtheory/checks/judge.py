@@ -31,7 +31,9 @@ def judge_given(slug: str, equation: Equation, problem, tolerance: float) -> Che
     lhs, rhs = canonical(np.asarray(equation.lhs), np.asarray(equation.rhs))
     if problem.exact:
         return _equal(slug, equation, "linear-algebra", lhs, rhs)
-    return _within(slug, equation, "linear-algebra", lhs, rhs, equation.rounding(problem), tolerance, "rounding")
+    bound = equation.rounding(problem)
+    return _within(slug, equation, "linear-algebra", lhs, rhs, bound, tolerance,
+                   "certified from residuals" if bound == equation.certified else "rounding")
 
 
 def judge_user(theorem, problem, model, policy, theta, tolerance: float) -> Check:

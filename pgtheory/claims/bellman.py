@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
+from ..arithmetic import EPS
 from .equation import Claim, Equation
 
 
@@ -40,15 +41,25 @@ def equations(problem) -> list[Equation]:
     """V = sum_a pi Q and Q = sum P (R + gamma V), against series; and the residual of the solve."""
     solution, scale = problem.solution, problem.value_scale
     size = 0.0 if problem.arithmetic.symbolic else scale
+    V_off, Q_off, rounding = problem.certified("V"), problem.certified("Q"), _sums(problem)
     residual = Equation("Bellman residual of V", "given", solution.r_pi + (solution.P_pi @ solution.V) * problem.gamma, scale,
-                        lhs=solution.V, size=size)
+                        lhs=solution.V, size=size, certified=2 * V_off + rounding)
     if problem.kind == "density":
         return [Equation("V = integral of pi Q", "V", problem.mean_Q, scale, size=size), residual]
     return [
-        Equation("V = sum_a pi Q", "V", (problem.pi * solution.Q).sum(axis=-1), scale, size=size),
-        Equation("Q = sum P (R + gamma V)", "Q", backup(solution.mdp, solution.V), scale, size=size),
+        Equation("V = sum_a pi Q", "V", (problem.pi * solution.Q).sum(axis=-1), scale, size=size, certified=Q_off + rounding),
+        Equation("Q = sum P (R + gamma V)", "Q", backup(solution.mdp, solution.V), scale, size=size,
+                 certified=V_off + rounding),
         residual,
     ]
+
+
+def _sums(problem) -> float:
+    """What adding up a right side loses: sums over S and A of terms no larger than the rewards and the values."""
+    if problem.kind != "finite" or problem.exact:
+        return 0.0
+    terms = problem.mdp.n_states + problem.mdp.n_actions + 8
+    return 4 * EPS * terms * (problem.value_scale + float(problem.mdp.r_max) + float(np.abs(problem.solution.Q).max()))
 
 
 CLAIM = Claim(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from ..slope import Slope
@@ -23,6 +24,9 @@ class Equation:
         small against it, or against the sides, for agreement to show anything
     simulate : False where another equation of the claim, with the same sides, is the one to put to simulation
     unit : relative rounding error of the right side; None takes the problem's, that of one solve
+    certified : bound on the error of the right side (of both, where ``quantity`` is "given") that rests on residuals and
+        counts every rounding. It takes the place of unit * scale where it is the smaller: one that is larger tells of an
+        error that rounding does not explain, and must not excuse it
     """
 
     part: str
@@ -33,6 +37,7 @@ class Equation:
     simulate: bool = True
     size: float = 0.0
     unit: float | None = None
+    certified: float = inf
 
     @property
     def recursive(self) -> bool:
@@ -45,7 +50,7 @@ class Equation:
 
     def rounding(self, problem) -> float:
         """Bound of the rounding error of the right side, in the units of the sides."""
-        return (problem.unit if self.unit is None else self.unit) * self.scale
+        return min(self.certified, (problem.unit if self.unit is None else self.unit) * self.scale)
 
     def right(self, lhs):
         """The right side, given the left."""

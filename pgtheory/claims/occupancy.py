@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arithmetic import EPS
 from .equation import Claim, Equation
 
 
@@ -12,15 +13,18 @@ def equations(problem) -> list[Equation]:
     solution, rho = problem.solution, problem.rho
     d, scale = solution.d, float(problem.conditioning)
     flow = rho + (solution.P_pi.T @ d) * problem.gamma
+    off = problem.certified("d")
+    # a column of P_pi may sum to S; so many terms of the flow are rounded, none larger than the conditioning
+    both = off + len(d) * (off + 4 * EPS * (len(d) + 8) * scale)
     if problem.gamma == 1:
         alive = ~problem.terminal
-        return [Equation("d = sum_t Pr(s_t = s)", "d", d, scale),
-                Equation("flow: d = rho + P_pi^T d", "given", flow[alive], scale, lhs=d[alive])]
+        return [Equation("d = sum_t Pr(s_t = s)", "d", d, scale, certified=off),
+                Equation("flow: d = rho + P_pi^T d", "given", flow[alive], scale, lhs=d[alive], certified=both)]
     one = problem.arithmetic.number(1)
     constant = np.array([one / (1 - problem.gamma)], dtype=d.dtype)
     return [
-        Equation("d = sum_t gamma^t Pr(s_t = s)", "d", d, scale),
-        Equation("flow: d = rho + gamma P_pi^T d", "given", flow, scale, lhs=d),
+        Equation("d = sum_t gamma^t Pr(s_t = s)", "d", d, scale, certified=off),
+        Equation("flow: d = rho + gamma P_pi^T d", "given", flow, scale, lhs=d, certified=both),
         Equation("sum of d = 1/(1 - gamma)", "given", constant, scale, lhs=d.sum(keepdims=True)),
         Equation("D = (1 - gamma) d is a distribution", "given", _as_distribution(solution.D, one), 1.0, lhs=solution.D),
     ]

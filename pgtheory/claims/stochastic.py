@@ -32,14 +32,16 @@ def _weighting(problem):
 def equations(problem) -> list[Equation]:
     """grad J in both forms; the log form only where every pi(a|s) > 0."""
     scale, size = problem.gradient_scale, terms_size(problem, problem.rho)
-    right = problem.along(gradient_form(problem))
+
+    def form(name, gradient, **keywords):
+        return Equation(name, "grad J", problem.along(gradient), scale, size=size,
+                        certified=problem.certified_gradient(gradient), **keywords)
+
     if problem.kind == "density":
-        return [Equation("log form", "grad J", right, scale, size=size)]
+        return [form("log form", gradient_form(problem))]
     has_log = not np.any(problem.pi == 0)
-    found = [Equation("grad-pi form", "grad J", right, scale, simulate=not has_log, size=size)]
-    if has_log:
-        found.append(Equation("log form", "grad J", problem.along(log_form(problem)), scale, size=size))
-    return found
+    found = [form("grad-pi form", gradient_form(problem), simulate=not has_log)]
+    return [*found, form("log form", log_form(problem))] if has_log else found
 
 
 CLAIM = Claim(

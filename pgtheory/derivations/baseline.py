@@ -45,5 +45,6 @@ def lines(setting) -> list[Line]:
              r"\mathbb{E}_\tau [ \gamma^t \nabla\log\pi_\theta(a_t|s_t) (G_t - V_t(s_t)) ] "
              r"= \gamma^t \sum_s \Pr(s_t = s) \sum_a \nabla\pi_\theta(a|s) A_t(s,a)",
              "given s_t and a_t, G_t has the mean Q_t, and A_t = Q_t - V_t",
-             lambda it: it.by_time(_less_value(it)), lambda it: it.from_states(it.episodes.solution.A), ("t", "theta"), _sizes),
+             lambda it: it.by_time(_less_value(it)), lambda it: it.from_states(it.episodes.solution.A), ("t", "theta"),
+             _sizes),
     ]

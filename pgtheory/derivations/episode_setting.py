@@ -6,6 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
+from ..claims.baseline import arbitrary
+from ..claims.eglp import NUMBERS
 from ..claims.episodes import Episodes, episodes_of
 from ..estimators import Reinforce, RewardToGo
 from ..horizon import powers
@@ -91,25 +93,29 @@ class EpisodeSetting(Setting):
     # ------------------------------------------------------------------ derivatives that know no theorem
 
     def _differentiated(self, quantity) -> dict[str, Left]:
-        """d/d theta of "pi" (S, A, n), of "P(tau)", "prod pi" (N, n), "sum P(tau)", "J" (n,), and P(tau) times that of log P."""
+        """Slopes of "pi" (S, A, n), "P(tau)", "prod pi" (N, n), "sum P(tau)", "J" (n,); and P(tau) times that of log P(tau)."""
         if quantity == "pi":
             return super()._differentiated(quantity)
         if quantity == "J":
             return {"J": self.derivative(lambda theta: self.problem.J_at(theta, self.k),
                                          lambda: self.episodes.return_size, self.episodes.gradient_size)}
-        return {quantity: self.of_probabilities({
+        if quantity == "P(tau) log P(tau)":
+            return {quantity: self._without_logarithm()}
+        return {quantity: self._of_probabilities({
             "P(tau)": self.episodes.probability_at, "prod pi": lambda theta: self.episodes.factors_at(theta)[1],
-            "sum P(tau)": lambda theta: self.episodes.probability_at(theta).sum(axis=-1),
-            "P(tau) log P(tau)": self._minus_inverse}[quantity])}
+            "sum P(tau)": lambda theta: self.episodes.probability_at(theta).sum(axis=-1)}[quantity])}
 
-    def of_probabilities(self, f) -> Left:
+    def _of_probabilities(self, f) -> Left:
         """Derivative of a function of the size of probabilities of trajectories."""
         return self.derivative(f, slope=lambda: self.episodes.gradient_size(1.0))
 
-    def _minus_inverse(self, theta):
-        """(N,) -p^2 / P(tau|theta), p the probability at the point: its slope is p grad log P, without a logarithm."""
-        held = self.batch.probability
-        return -(held * held) / self.episodes.probability_at(theta)
+    def _without_logarithm(self) -> Left:
+        """(N, n) P grad log P as -P^2 grad (1/P); numbers are multiplied first, so that nothing large is differentiated."""
+        square = -self.batch.probability**2
+        if self.arithmetic.symbolic:
+            inverse = self.derivative(lambda theta: 1 / self.episodes.probability_at(theta))
+            return Left(inverse.value * square[:, None], 0)
+        return self._of_probabilities(lambda theta: square / self.episodes.probability_at(theta))
 
     @property
     def rounding(self) -> float:
@@ -121,4 +127,9 @@ class EpisodeSetting(Setting):
         if self.exact:
             return 0.0
         found = max((float(left.error) for left in self._grads.values()), default=0.0)
-        return found + self.jacobian_error * self.k * self.A * max(1.0, self.episodes.return_size)
+        return found + self.jacobian_error * self.k * self.A * self._largest_weight
+
+    @cached_property
+    def _largest_weight(self) -> float:
+        """Of a score, in any line: returns less baselines, and numbers without meaning."""
+        return max(float(NUMBERS), self.episodes.return_size + float(max(abs(arbitrary(self.episodes)).flat)))

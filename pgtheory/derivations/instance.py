@@ -10,10 +10,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..claims.episodes import reason_against
 from ..continuous import ContinuousActionMDP
 from ..continuous_problem import DeterministicProblem, problem_of
 from ..deterministic_policies import DeterministicPolicy
-from ..claims.episodes import reason_against
 from ..errors import PGTheoryError, UndefinedError
 from ..mdp import MDP
 from ..policies import SoftmaxPolicy

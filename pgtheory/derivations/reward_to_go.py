@@ -19,8 +19,8 @@ def _past(setting):
 def _past_terms(setting):
     """(T (T-1) / 2, n) E[gamma^k r_k grad log pi(a_t|s_t)] for k < t."""
     pairs = [(k, t) for t in range(setting.k) for k in range(t)]
-    rows = [(setting.scores[:, t] * (setting.earned[:, k] * setting.batch.probability)[:, None]).sum(axis=0) for k, t in pairs]
-    return np.stack(rows)
+    weights = setting.earned * setting.batch.probability[:, None]
+    return np.stack([(setting.scores[:, t] * weights[:, k, None]).sum(axis=0) for k, t in pairs])
 
 
 def lines(setting) -> list[Line]:

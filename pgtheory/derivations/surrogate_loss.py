@@ -38,8 +38,10 @@ def _some(setting):
 def _minus_estimates(setting) -> Left:
     """(n,) minus the mean of their estimates, from the scores."""
     estimates = (setting.scores[::2] * setting.whole[::2, :, None]).sum(axis=1)
-    error = 0.0 if setting.exact else setting.jacobian_error / float(setting.pi.min()) * setting.k * setting.episodes.return_size
-    return Left(estimates.sum(axis=0) / -setting.number(len(estimates)), error)
+    value = estimates.sum(axis=0) / -setting.number(len(estimates))
+    if setting.exact:
+        return Left(value, 0)
+    return Left(value, setting.jacobian_error / float(setting.pi.min()) * setting.k * setting.episodes.return_size)
 
 
 def lines(setting) -> list[Line]:
@@ -55,7 +57,8 @@ def lines(setting) -> list[Line]:
     if setting.problem.policy.normalised:
         found.append(Line(
             MEAN,
-            r"\nabla \left( -\mathbb{E}_\tau \left[ \sum_t \log\pi_\theta(a_t|s_t) R(\tau) \right] \right) = -\nabla J(\theta)",
+            r"\nabla \left( -\mathbb{E}_\tau \left[ \sum_t \log\pi_\theta(a_t|s_t) R(\tau) \right] \right) "
+            r"= -\nabla J(\theta)",
             "the mean of the estimate is grad J (claim log-derivative); the right side is the claim's code",
             _slope_of_loss(lambda it: it.batch), claimed(CLAIM, 1), ("theta",), gradient))
     return found

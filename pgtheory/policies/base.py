@@ -118,6 +118,8 @@ def one_theta(policy, theta):
                                  "probabilities alone go to solve(mdp, pi)")
     if not isinstance(getattr(policy, "shape", None), tuple):
         raise InvalidPolicyError(f"{type(policy).__name__}.shape must be a tuple, the shape of theta, such as (3,)")
+    if 0 in policy.shape:
+        raise InvalidPolicyError(f"{type(policy).__name__}.shape is {policy.shape}: a policy needs at least one parameter")
     theta = policy.check_theta(theta)
     if theta.ndim != len(policy.shape):
         raise InvalidPolicyError(f"theta has shape {theta.shape}: this policy's is {policy.shape}; take the gradients of a "

@@ -159,7 +159,7 @@ class SoftmaxPolicy(Policy):
         pi = self._pi_again(theta)
         weights = as_weights(weights, pi.shape)
         if pi.dtype != object:
-            weights = weights - weights[np.arange(len(pi)), pi.real.argmax(axis=1)][:, None]
+            weights = weights - weights[..., np.arange(len(pi)), pi.real.argmax(axis=1)][..., None]
         return (weights - dot_rows(pi, weights)[..., None]) * pi
 
     def __repr__(self):

@@ -15,6 +15,7 @@ class Report:
     skipped : tuple of (claim slug, reason)
     model, policy : their descriptions in words
     context : dict of plain values: n_states, n_actions, gamma, conditioning, scale, directions, alpha, tolerance, seed, ...
+    expected : tuple of (claim slug, its main part), the claims that apply, whether or not a route could check them
 
     ``str(report)`` is a table of 80 columns; in a notebook a report shows itself as HTML.
 

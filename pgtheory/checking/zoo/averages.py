@@ -142,7 +142,7 @@ AVERAGES = (
            lambda s: s.d * (s.r + s.gamma * later(np.where(s.terminated, 0.0, s.V_next)) - s.V), row="A15",
            links=("epignatelli/navix#152",), look="rewards[t] goes with values[t + 1]"),
     Mutant("n-step-gamma", "two-step return that bootstraps with gamma, not gamma^2", row="A6",
-           weights=lambda s: s.d * (s.r + s.gamma * later(s.r) + np.where(s.last, 0.0, s.gamma * later(s.V_next)) - s.V),
+           weights=lambda s: s.d * (s.r + s.gamma * later(s.r) + s.gamma * later(np.where(s.terminated, 0.0, s.V_next)) - s.V),
            links=("younggyoseo/FastTD3#6", "jakegrigsby/AdvancedPacmanDQNs#2", "HorizonRobotics/SocialRobot#8"),
            look="the n-step bootstrap counts gamma^n"),
 )

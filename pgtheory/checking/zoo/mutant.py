@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import PGTheoryError
 from ...estimators.base import discounted_sums
 from ...scores import score_sums
 
@@ -26,13 +27,14 @@ class Steps:
     p, ratio : probability of the action, and what it is in units of the behaviour's; 1 after the end
     states (..., T+1), actions : int; gamma, lam : numbers; pi : (S, A); policy, theta : the policy
 
-    What follows from them: G reward-to-go, whole the return of the whole episode as the target weighs it.
+    What follows from them: G reward-to-go, whole the return of the whole episode as the target weighs it. With ``episodes``
+    G too is the return of the whole episode, as seen from step t: unbiased as well, and many write it so.
     """
 
-    def __init__(self, batch, policy, theta, gamma, discounted=True, lam=LAM, rows=None):
+    def __init__(self, batch, policy, theta, gamma, discounted=True, lam=LAM, rows=None, episodes=False):
         pick = (lambda x: x) if rows is None else (lambda x: x[rows])
         self.batch, self.policy, self.theta, self.gamma = batch, policy, theta, gamma
-        self.lam, self.discounted = lam, discounted
+        self.lam, self.discounted, self.episodes = lam, discounted, episodes
         self.pi, self.behaviour = policy.probabilities(theta), batch.behaviour
         self.states, self.actions, self.r, self.valid = map(pick, (batch.states, batch.actions, batch.rewards, batch.valid))
         self.terminated, self.truncated, self.entered = map(pick, (batch.terminated, batch.truncated, batch.entered_terminal))
@@ -71,12 +73,16 @@ class Steps:
         return self.p / np.where(self.valid, self.behaviour[self.states[..., :-1], self.actions], 1.0)
 
     @cached_property
-    def G(self):
+    def _to_go(self):
         return to_go(self.r, self.gamma)
+
+    @property
+    def G(self):
+        return self._to_go[..., :1] / self.powers if self.episodes else self._to_go
 
     @cached_property
     def whole(self):
-        return self.G[..., :1] * (np.ones(self.r.shape[-1]) if self.discounted else 1 / self.powers)
+        return self._to_go[..., :1] * (np.ones(self.r.shape[-1]) if self.discounted else 1 / self.powers)
 
     @cached_property
     def delta(self):
@@ -151,36 +157,48 @@ class Mutant:
         inside = self.target.partition("(")[2].partition(")")[0]
         return float(inside) if inside else LAM
 
-    def moments(self, fixture, batch_size=1, discounted=True, lam=LAM):
+    def moments(self, fixture, batch_size=1, discounted=True, lam=LAM, episodes=False):
         """(mean, mean of the squares), theta's shape each: exact, on a fixture, for groups of ``batch_size``."""
-        batch, policy, theta = fixture.batch, fixture.policy, fixture.theta
-        probability = np.asarray(batch.probability, dtype=float)
-        if self.batch_size == 1 and batch_size == 1:
-            answers = self._on_rows(batch, Steps(batch, policy, theta, fixture.gamma, discounted, lam))
-            return np.tensordot(probability, answers, axes=1), np.tensordot(probability, answers**2, axes=1)
-        mean, squares = np.zeros(policy.shape), np.zeros(policy.shape)
+        batch, probability = fixture.batch, np.asarray(fixture.batch.probability, dtype=float)
+
+        def steps(rows=None):
+            return Steps(batch, fixture.policy, fixture.theta, fixture.gamma, discounted, lam, rows, episodes)
+        if self.weights is None or (self.batch_size == 1 and batch_size == 1):
+            alone = np.asarray(self._on_rows(batch, steps()), dtype=float)
+        mean, squares = np.zeros(fixture.theta.shape), np.zeros(fixture.theta.shape)
         for rows in group_rows(len(batch), batch_size):
-            answers = self._on_groups(batch, Steps(batch, policy, theta, fixture.gamma, discounted, lam, rows), rows)
+            if batch_size == 1:
+                answers = alone[rows[:, 0]]
+            elif self.weights is None:
+                answers = alone[rows].mean(axis=1)
+            else:
+                answers = np.asarray(self._on_groups(batch, steps(rows), rows), dtype=float)
             weights = probability[rows].prod(axis=1)
             mean, squares = mean + np.tensordot(weights, answers, axes=1), squares + np.tensordot(weights, answers**2, axes=1)
         return mean, squares
 
     def _on_rows(self, batch, steps):
-        if self.weights is None:
+        if self.estimates is not None:
             return self.estimates(steps)
-        return score_sums(batch, steps.policy, steps.theta, np.where(steps.valid, self.weights(steps), 0.0))
+        return score_sums(batch, steps.policy, steps.theta, self._weighed(steps))
+
+    def _weighed(self, steps):
+        """(..., T) the weights; 0 after the end."""
+        if self.weights is None:
+            raise PGTheoryError(f"{self.bug} has no weights: its scores themselves are others")
+        return np.where(steps.valid, self.weights(steps), 0.0)
 
     def _on_groups(self, batch, steps, rows):
-        if self.weights is None:
-            alone = self._on_rows(batch, Steps(batch, steps.policy, steps.theta, steps.gamma, steps.discounted, steps.lam))
-            return alone[rows].mean(axis=1)
-        weights = np.where(steps.valid, self.weights(steps), 0.0)
+        weights = self._weighed(steps)
         flat = score_sums(batch.take(rows.reshape(-1)), steps.policy, steps.theta, weights.reshape(-1, weights.shape[-1]))
         return flat.reshape(rows.shape + steps.policy.shape).mean(axis=1)
 
 
 def group_rows(n, k):
     """All k-tuples of n rows, (m, k) at a time."""
+    if k == 1:
+        yield np.arange(n)[:, None]
+        return
     tuples = itertools.product(range(n), repeat=k)
     while part := list(itertools.islice(tuples, max(CHUNK // k, 1))):
         yield np.array(part, dtype=np.intp)

@@ -24,7 +24,7 @@ RETURNS = (
            links=("natolambert/rlhf-book#216",), look="the return, not the reward, belongs above the baseline"),
     Mutant("forward-accumulation", "returns accumulated forwards, G_t = r_t + gamma G_{t-1}",
            lambda s: s.d * so_far(s.r, s.gamma), look="is reversed() missing, on the rewards or on the result?"),
-    Mutant("rewards-early", "reward r_{t-1} is stored with step t", lambda s: s.d * to_go(earlier(s.r), s.gamma), row="A4",
+    Mutant("rewards-early", "reward r_{t-1} is stored with step t", lambda s: s.d * to_go(earlier(s.r) * s.valid, s.gamma), row="A4",
            links=("openai/spinningup#50", "openai/spinningup#67", "openai/spinningup#138"),
            look="store the reward that the action brought, after env.step, not before"),
     Mutant("rewards-late", "the return of step t starts at r_{t+1}", lambda s: s.d * to_go(later(s.r), s.gamma), row="A5",
