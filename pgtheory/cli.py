@@ -205,7 +205,8 @@ def demo(
 @app.command()
 def check(
     function: Annotated[str | None, typer.Argument(
-        metavar="MODULE:FUNCTION", show_default=False, help="An importable module, or a .py file, and a function in it.")] = None,
+        metavar="MODULE:FUNCTION", show_default=False,
+        help="An importable module, or a .py file, and a function in it.")] = None,
     kind: Annotated[Kind | None, typer.Option("--as", show_default=False, help="What the function computes.")] = None,
     gamma: Annotated[float | None, typer.Option(
         metavar="G", min=0, max=1, show_default=False, help="The discount that the function uses (advantages).")] = None,
@@ -222,5 +223,5 @@ def check(
     """Check a gradient, weight or advantage estimator of yours: is it unbiased, and which known bug does it look like?"""
     from .checking_cli import run
 
-    return partial(run, function, kind=kind and kind.value, gamma=gamma, lam=lam, target=target, group_size=group_size, zoo=zoo,
-                   as_json=format is ListFormat.json)
+    return partial(run, function, kind=kind and kind.value, gamma=gamma, lam=lam, target=target, group_size=group_size,
+                   zoo=zoo, as_json=format is ListFormat.json)

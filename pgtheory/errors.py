@@ -64,7 +64,7 @@ value does not exist; use gamma < 1, or a policy under which every state termina
 
 
 class EstimatorError(PGTheoryError):
-    """A user's function that cannot be judged: it raised, returned another shape or NaN, or gives two answers to one question.
+    """A user's function that cannot be judged: it raised, returned NaN or another shape, gives two answers to one question.
 
     >>> import pgtheory as pg
     >>> pg.check_estimator(lambda batch, policy, theta, gamma: None)

@@ -18,6 +18,7 @@ from .arithmetic import FLOAT, FRACTION, INTEGER, Arithmetic, join, kernel, obje
 from .errors import InvalidMDPError, NotExactError
 from .validation import bracket, in_words, locate, numbers, read_only, require_nonnegative, require_stochastic
 
+DENSE_PLACES = 4_000_000   # S * A * S of an exact model that is made from a sparse one
 LARGEST = 1e290   # of any float entry: sums over 1e16 steps still fit
 
 SPARSE_IS_FLOAT = "sparse arrays hold floats; pass P and R dense to stay exact"
@@ -202,6 +203,35 @@ class MDP:
             gamma = target.number(Fraction(self.gamma) if self.arithmetic == INTEGER else self.gamma)
             cache[target] = _rebuild(P, R, gamma, rho, self.n_actions, target)
         return cache[target]
+
+    def exactly(self, *, normalize=True) -> MDP:
+        """The same model in Fractions, every float the number it is: what float64 cannot decide, this model can.
+
+        normalize : divide the rows of P, and rho, by their sums, which floats miss by rounding; False keeps the very floats,
+        to which error bounds refer, and leaves a model whose rows may not quite be distributions
+
+        Raises :class:`NotExactError` where P is sparse and has more than four million places.
+
+        >>> import numpy as np, pgtheory as pg
+        >>> mdp = pg.MDP([[[0.1, 0.9]], [[0.0, 1.0]]], [1.0, 0.0], 0.5, 0)
+        >>> exact = mdp.exactly()
+        >>> exact, exact.P[0, 0].sum(), pg.solve(exact, [[1], [1]]).V[0] == 1 / (1 - exact.P[0, 0, 0] / 2)
+        (MDP(n_states=2, n_actions=1, gamma=1/2, Fraction), Fraction(1, 1), True)
+        """
+        if self.arithmetic.exact:
+            return self
+        S, A = self.n_states, self.n_actions
+        P, R = self.P, self.R
+        if scipy.sparse.issparse(P):
+            if S * A * S > DENSE_PLACES:
+                raise NotExactError(f"{S} states and {A} actions are too many for an exact model: {SPARSE_IS_FLOAT}")
+            P = P.toarray().reshape(S, A, S)
+        if scipy.sparse.issparse(R):
+            R = R.toarray().reshape(S, A, S)
+        P, R, rho = (FRACTION.convert(x) for x in (P, R, self.rho))
+        if normalize:
+            P, rho = _normalized(P, A, FRACTION), _normalized(rho[None, None], 1, FRACTION)[0, 0]
+        return _rebuild(P, R, Fraction(self.gamma), rho, A, FRACTION)
 
     def save(self, path) -> None:
         """Write the model whole to ``path`` (.json keeps fractions; .npz holds floats only), or leave ``path`` alone.

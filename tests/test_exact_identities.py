@@ -7,11 +7,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import pgtheory as pg
 from pgtheory import arithmetic
 from pgtheory.arithmetic import integers
 from pgtheory.continuous_slopes import slopes
+from pgtheory.solution import evaluate
 
 SEEDS = range(200)
 GAMMAS = (Fraction(0), Fraction(1, 2), Fraction(9, 10), Fraction(99, 100), 1 - Fraction(1, 10**9), Fraction(1))
@@ -225,3 +227,51 @@ def test_a_matrix_over_integers_is_the_matrix():
     assert (rows.subtracted_from_identity(gamma).dense() == identity - gamma * M).all()
     assert (rows.restricted([0, 2]).dense() == M[np.ix_([0, 2], [0, 2])]).all()
     assert not (rows.restricted([0, 2]).dense() == M[np.ix_([0, 1], [0, 1])]).all()      # negative control
+
+
+# ------------------------------------------------------------------------------------- what floats cannot decide
+
+
+def patient(seed=0):
+    """gamma so near 1 that rounding may move J by more than its gradient is."""
+    rng = np.random.default_rng(seed)
+    return pg.MDP(rng.dirichlet(np.ones(4), (4, 2)), rng.normal(size=(4, 2)), 1 - 1e-12, 0), rng.uniform(1, 2, (4, 2))
+
+
+def test_an_inconclusive_verdict_is_decided_in_fractions():
+    mdp, w = patient()
+    policy = pg.SoftmaxPolicy(4, 2, weights=True)
+    settings = {"theorems": ["stochastic"], "routes": ["exact", "complex-step"], "samples": 0}
+    assert {check.verdict for check in pg.verify(mdp, policy, w, **settings).checks} == {"INCONCLUSIVE"}
+    weights = [[Fraction(float(x)) for x in row] for row in w]
+    decided = pg.verify(mdp.exactly(), policy, weights, **settings)
+    assert decided.passed and {check.verdict for check in decided.checks} == {"PASS"}
+
+
+def test_the_exact_model_keeps_the_very_floats_if_asked():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        P, R, rho = rng.dirichlet(np.ones(5), (5, 2)), rng.normal(size=(5, 2, 5)), rng.dirichlet(np.ones(5))
+        for model in (pg.MDP(P, R, 0.9, rho),
+                      pg.MDP(scipy.sparse.csr_array(P.reshape(10, 5)), scipy.sparse.csr_array(R.reshape(10, 5)), 0.9, rho)):
+            kept, true = model.exactly(normalize=False), model.exactly()
+            assert (kept.P.astype(float) == P).all() and (kept.R.astype(float) == R).all() and float(kept.gamma) == 0.9
+            assert all(x == Fraction(float(y)) for x, y in zip(kept.P.flat, P.flat, strict=True))
+            assert (true.P.sum(axis=2) == 1).all() and true.rho.sum() == 1 and (abs(true.P - kept.P).max() < 1e-15)
+        assert not (kept.P.sum(axis=2) == 1).all()          # negative control: the floats do not sum to exactly 1
+
+
+def test_the_error_bounds_hold_against_the_exact_model():
+    mdp, w = patient(1)
+    pi = pg.SoftmaxPolicy(4, 2, weights=True).probabilities(w)
+    solution = pg.solve(mdp, pi)
+    exact = evaluate(mdp.exactly(normalize=False), np.array([[Fraction(float(x)) for x in row] for row in pi], dtype=object))
+    for name in ("V", "Q", "d"):
+        pairs = zip(getattr(solution, name).flat, getattr(exact, name).flat, strict=True)
+        assert 0 < max(abs(Fraction(float(x)) - y) for x, y in pairs) <= Fraction(solution.error_bounds[name])
+
+
+def test_large_sparse_models_are_refused():
+    n = 2001
+    with pytest.raises(pg.NotExactError, match="2001 states and 1 actions are too many for an exact model"):
+        pg.MDP(scipy.sparse.eye_array(n, format="csr"), np.zeros(n), 0.9, 0).exactly()

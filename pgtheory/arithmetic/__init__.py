@@ -19,6 +19,7 @@ name                  array                    solve
 Integers belong to all of them: an integer array waits for what it meets.
 """
 
+from .entries import distinct, nonzero, objects
 from .factored import Factored, FactoredField, over_common_powers
 from .integers import IntegerRows
 from .kinds import (
@@ -32,13 +33,10 @@ from .kinds import (
     INTEGER,
     Arithmetic,
     as_array,
-    distinct,
     is_expression,
     is_negative,
     is_sparse,
     join,
-    nonzero,
-    objects,
     require_exact_real,
 )
 from .products import DenseKernel, ExactKernel, SparseKernel, dot_rows, kernel, plus_identity

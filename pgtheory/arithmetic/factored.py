@@ -165,7 +165,7 @@ class Factored:
         _, (a, b) = over_common_powers((self, other))
         return a == b
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self):
         return bool(self.rest)

@@ -10,8 +10,9 @@ import numpy as np
 import scipy.sparse
 
 from ..errors import PGTheoryError
+from .entries import nonzero
 from .integers import IntegerRows
-from .kinds import Arithmetic, is_sparse, nonzero
+from .kinds import Arithmetic, is_sparse
 
 
 class DenseKernel:

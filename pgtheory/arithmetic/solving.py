@@ -10,9 +10,10 @@ from scipy.linalg import lapack
 
 from ..errors import UndefinedError
 from .dual import Dual
+from .entries import objects
 from .factored import Factored, FactoredField, over_common_powers, total
 from .integers import IntegerFactorization, IntegerRows, singular
-from .kinds import EPS, Arithmetic, is_sparse, objects
+from .kinds import EPS, Arithmetic, is_sparse
 from .products import stacked
 
 LARGE = 400    # states from which half a factorisation saves more than refinement costs

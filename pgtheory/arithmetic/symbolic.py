@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .entries import objects
 from .factored import Factored, FactoredField
-from .kinds import EXPRESSION, Arithmetic, as_array, in_sympy, objects
+from .kinds import EXPRESSION, Arithmetic, as_array, in_sympy
 
 
 def rational_field(*arrays):

@@ -1,1 +1,1 @@
-"""Is a user's estimator what it claims to be? Gradients, weights and advantages against exact targets, and the zoo of bugs."""
+"""Is a user's estimator what it claims to be? Gradients, weights, advantages, against exact targets; the zoo of bugs."""

@@ -66,8 +66,8 @@ def _groups(fn, fixture, k) -> Answers:
     batch, shape = fixture.batch, fixture.theta.shape
     count = len(batch) ** k
     if count > LIMIT:
-        raise PGTheoryError(f"there are {len(batch)}^{k} = {count} groups of {k} trajectories, more than the limit of {LIMIT}: "
-                            "shorten the horizon, shrink the model or the batch, or leave mdp out")
+        raise PGTheoryError(f"there are {len(batch)}^{k} = {count} groups of {k} trajectories, more than the limit of "
+                            f"{LIMIT}: shorten the horizon, shrink the model or the batch, or leave mdp out")
     probability = np.asarray(batch.probability, dtype=float)
     answers, weights, single, pooled = np.empty((count,) + shape), np.empty(count), True, False
     for m, rows in enumerate(itertools.product(range(len(batch)), repeat=k)):
@@ -173,8 +173,9 @@ def _as_floats(answer, fixture, n):
         except (TypeError, ValueError):
             array = _stacked(answer, fixture.theta.shape)
     if array.dtype.kind not in "fiub":
-        kind = "complex: a complex step ends in Im f / h" if array.dtype.kind == "c" else f"{array.dtype}: numbers are needed"
-        raise EstimatorError(f"what your function returned is {kind}")
+        kind = "complex: a complex step ends in Im f / h"
+        raise EstimatorError("what your function returned is "
+                             f"{kind if array.dtype.kind == 'c' else f'{array.dtype}: numbers are needed'}")
     return array
 
 
@@ -234,9 +235,9 @@ def probe(fn, fixture, batch_size=1) -> None:
                             lambda: whole.append(estimates_of(fn, batch, fixture)[0]))
     if not _close(alone, whole[0][rows]):
         n = int(np.argmax(np.abs(alone - whole[0][rows]).reshape(len(rows), -1).max(axis=1)))
-        raise EstimatorError("the estimate of a trajectory changes with the others in the batch: if that is meant (a batch mean, "
-                             "a leave-one-out baseline), pass batch_size=2 or more and return one gradient for the batch; seen "
-                             f"on {in_words(few[n])}")
+        raise EstimatorError("the estimate of a trajectory changes with the others in the batch: if that is meant (a batch "
+                             "mean, a leave-one-out baseline), pass batch_size=2 or more and return one gradient for the "
+                             f"batch; seen on {in_words(few[n])}")
 
 
 def _require_steady(ask, fn, batch, between):
@@ -247,8 +248,8 @@ def _require_steady(ask, fn, batch, between):
     after = ask()
     if not _close(before, after):
         cause = ("keeps state between calls (a running mean, a counter, a cache): start afresh in every call"
-                 if _close(after, ask()) else "draws random numbers without a seed of its own, or counts its calls: start afresh "
-                 "in every call, or use method='sequential'")
+                 if _close(after, ask()) else "draws random numbers without a seed of its own, or counts its calls: start "
+                 "afresh in every call, or use method='sequential'")
         raise UnsteadyError(f"your function gives two answers to one question: it {cause}")
     for name, old in kept.items():
         if not np.array_equal(old, getattr(batch, name)):

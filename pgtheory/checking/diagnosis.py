@@ -1,9 +1,10 @@
 """Which known bug is it? The exact bias of every bug of the zoo, on the same problems, beside the function's own.
 
 A bug is named only where its bias is the function's to within 1e-6. First the bugs as they stand, then together with a
-forgotten gamma^t, then under the return of the whole episode where reward-to-go is as good, another gamma or lambda, then up to a factor of the bias, then up to a factor of the whole estimate: the
-first of these that fits is reported, with everything that fits equally well. Where several have the same mean, those with the same second moments stay;
-what still ties cannot be told apart on these problems.
+forgotten gamma^t, then under the return of the whole episode where reward-to-go is as good, then another gamma or lambda, then
+the bugs up to a factor of the bias, and up to a factor of the whole estimate. The first of these that fits is reported, with
+everything that fits equally well. Where several have the same mean, those with the same second moments stay; what still ties
+cannot be told apart on these problems.
 """
 
 from __future__ import annotations
@@ -108,12 +109,16 @@ class Suspects:
             if (own.off_policy and on_policy) or (own.critic != self.target.critic and self.target.off_policy):
                 continue        # its ratios are all 1; it is no bug of ratios
             moments = _everywhere(mutant, self.fixtures, self.target, self.k, discounted, episodes)
-            if moments is None or not _leaves_trace([m for m, _ in moments], expected, self.target):
+            if moments is None:
                 continue
-            if _base(mutant.target) != _base(self.target.name) and not _leaves_trace([m for m, _ in moments], plain, self.target):
+            means, squares = zip(*moments, strict=True)
+            if not _leaves_trace(means, expected, self.target):
+                continue
+            if _base(mutant.target) != _base(self.target.name) and not _leaves_trace(means, plain, self.target):
                 continue        # right as a gradient: what it lacks is what every gradient lacks here
-            means = [m / (_size(m, g) if self.target.up_to_scale else 1.0) for (m, _), g in zip(moments, expected, strict=True)]
-            yield mutant, _joined(means), _joined(squares for _, squares in moments)
+            if self.target.up_to_scale:
+                means = [m / _size(m, g) for m, g in zip(means, expected, strict=True)]
+            yield mutant, _joined(means), _joined(squares)
 
     def order(self, fit):
         """Bugs against the same target first, then bugs of groups where there are groups."""
@@ -139,8 +144,9 @@ def diagnose(compared, target, k) -> tuple[tuple[Finding, ...], float]:
             named = sorted(_same_squares(named, suspects), key=suspects.order)
             return tuple(fit.finding() for fit in named), _best(fit for fit in fits if fit.residual > suspects.limit)
     if suspects.scaled:
-        words = f"it is {suspects.factor:.6g} times the target"
-        return (Finding("factor", words, 0.0, 1.0, (), "a constant factor: declare 'up to scale' if it is meant"),), _best(plain)
+        factor = Finding("factor", f"it is {suspects.factor:.6g} times the target", 0.0,
+                         look="a constant factor: declare 'up to scale' if it is meant")
+        return (factor,), _best(plain)
     return (), _best(plain)
 
 

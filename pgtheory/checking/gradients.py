@@ -1,7 +1,7 @@
 """``check_estimator``: is a function that estimates a policy gradient from trajectories unbiased for what it declares?
 
 Three tiers, in this order, stopping at the first verdict. *Pathwise*: where the target is an estimator, the same trajectory
-through both. *Exact*: the expectation over all trajectories of small generic problems against the target, without statistics.
+through both. *Exact*: the expectation over all trajectories of small generic problems against the target; no statistics.
 *Sequential*: for functions that own their randomness, or problems too large to enumerate, an e-process with both errors
 bounded under optional stopping.
 """
@@ -66,8 +66,8 @@ def check_estimator(fn, mdp=None, policy=None, theta=None, horizon=4, target="gr
     Raises
     ------
     EstimatorError
-        ``fn`` raised (with the trajectory that caused it), returned NaN or a wrong shape, writes into its input, keeps state,
-        is not deterministic, or couples trajectories without ``batch_size``.
+        ``fn`` raised (with the trajectory that caused it), returned NaN or a wrong shape, writes into its input, keeps
+        state, is not deterministic, or couples trajectories without ``batch_size``.
     PGTheoryError
         There are too many trajectories or groups to go through, with their number.
 
@@ -206,8 +206,8 @@ def _details(compared, target) -> dict[str, Any]:
 
 def _look(worst, next_best) -> str:
     if worst.relative < 1e-4:
-        return (f"a deviation of {worst.relative:.0e} is what single precision makes: pass tolerance={SINGLE_TOLERANCE:g} if it "
-                "computes in float32")
+        return (f"a deviation of {worst.relative:.0e} is what single precision makes: pass tolerance={SINGLE_TOLERANCE:g} if "
+                "it computes in float32")
     if not worst.found.any():
         return "it is 0 in the mean: are the weights constant, or detached from the score?"
     return f"no known bug does this; the nearest leaves {percent(next_best)} of the bias"
@@ -245,4 +245,5 @@ def _shortened(fixture, horizon) -> Fixture:
     critic = fixture.critic if fixture.critic.ndim == 1 else fixture.critic[fixture.horizon - horizon:]
     behaviour = None if fixture.on_policy else fixture.behaviour
     short = fixture_of(fixture.mdp, fixture.policy, fixture.theta, horizon, behaviour, critic)
-    return short if fixture.time_limit is None or horizon == 1 else short.with_time_limit(min(fixture.time_limit, horizon - 1))
+    cut = fixture.time_limit is not None and horizon > 1
+    return short.with_time_limit(min(fixture.time_limit, horizon - 1)) if cut else short

@@ -69,7 +69,7 @@ def _blind(fixture, allowed):
 
 
 def _paired(fixture, target, k, bounds):
-    """batch -> (N,) + theta's shape of mean 0: an estimator with the target's mean on the same trajectories, minus that mean.
+    """batch -> (N,) + theta's shape of mean 0: an estimator with the target's mean on these trajectories, minus that mean.
 
     Subtracted, it leaves a smaller range, and so a test that decides sooner. Nothing where the box was declared without it.
     """

@@ -7,9 +7,9 @@ Every target has the form
 with w_t(s, a) the conditional mean of what multiplies the score of step t: Q_t for the gradient, the exact mean of GAE for
 the critic at hand, and so on, all by recursion over the steps left. A bias on purpose is then no false alarm.
 
-Names: ``gradient``, ``off-policy``, ``semi-gradient``, ``ppo first step``, ``gae(0.95)``, ``lambda-return(0.95)``, ``n-step(2)``,
-``actor-critic``, ``v-trace(1)``, ``entropy(0.1)``; each may be followed by ``without gamma^t`` and ``up to scale``; ``without
-gamma^t`` alone is ``gradient without gamma^t``.
+Names: ``gradient``, ``off-policy``, ``semi-gradient``, ``ppo first step``, ``gae(0.95)``, ``lambda-return(0.95)``,
+``n-step(2)``, ``actor-critic``, ``v-trace(1)``, ``entropy(0.1)``; each may be followed by ``without gamma^t`` and ``up to
+scale``; ``without gamma^t`` alone is ``gradient without gamma^t``.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _named(text) -> Target:
     make, default = TARGETS[matched["name"]]
     number = _number(text, matched["number"], default)
     target = make(*number, not undiscounted)
-    words = target.words + (", without gamma^t" if undiscounted else "") + (", up to a positive factor" if up_to_scale else "")
+    words = target.words + ", without gamma^t" * undiscounted + ", up to a positive factor" * up_to_scale
     discounted = not undiscounted and matched["name"] != "ppo first step"
     return replace(target, name=text, words=words, estimator=None if up_to_scale else target.estimator,
                    up_to_scale=up_to_scale, discounted=discounted, parameter=number[0] if number else None)
@@ -137,11 +137,12 @@ def assembled(fixture, weights, discounted) -> np.ndarray:
 
 
 def td_means(fixture) -> np.ndarray:
-    """(L, S, A) mean of r_t + gamma v_{t+1}(s_{t+1}) - v_t(s_t); 0 in terminal states, nothing bootstrapped at the horizon."""
+    """(L, S, A) mean of r_t + gamma v_{t+1}(s_{t+1}) - v_t(s_t); 0 in terminal states, no bootstrap at the horizon."""
     f, live = fixture, ~fixture.mdp.terminal
     at = [f.critic if f.critic.ndim == 1 else f.critic[t] for t in range(f.horizon + 1)]
     following = [at[t + 1] * live * (t + 1 < f.horizon) for t in range(f.steps)]
-    return np.stack([(f.mdp.r + f.gamma * _expect(f, following[t]) - at[t][:, None]) * live[:, None] for t in range(f.steps)])
+    gained = [f.mdp.r + f.gamma * _expect(f, following[t]) - at[t][:, None] for t in range(f.steps)]
+    return np.stack(gained) * live[:, None]
 
 
 def _expect(fixture, values):
@@ -185,8 +186,8 @@ def _gradient(discounted):
 
 def _off_policy(discounted):
     if not discounted:
-        raise PGTheoryError("target 'off-policy' is the true gradient from another policy's trajectories, whose gamma^t belongs "
-                            "to it: declare 'semi-gradient without gamma^t', or leave the words out")
+        raise PGTheoryError("target 'off-policy' is the true gradient from another policy's trajectories, whose gamma^t "
+                            "belongs to it: declare 'semi-gradient without gamma^t', or leave the words out")
     return Target("", "the gradient, from another policy's trajectories", _gradient(True).value, off_policy=True,
                   reference=lambda f: PerDecisionIS())
 

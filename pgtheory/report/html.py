@@ -10,7 +10,7 @@ from . import Report
 from .figures import error_figure
 from .style import PAGE, SCOPED
 from .typeset import statement
-from .words import bound, established, label, size, skipped_by_reason, small, value, verdict
+from .words import bound, established, label, shown, size, skipped_by_reason, small, verdict
 
 TITLE = "pgtheory report"
 COLUMNS = (("left", "|left|", "largest absolute entry of the left side"),
@@ -79,7 +79,7 @@ def _report(report: Report, ident: str, explained: set[str]) -> Iterator[str]:
 
 
 def _context(report) -> str:
-    pairs = (f"<div><dt>{escape(key)}</dt><dd>{escape(value(x))}</dd></div>" for key, x in report.context.items())
+    pairs = (f"<div><dt>{escape(label)}</dt><dd>{escape(x)}</dd></div>" for label, x in shown(report.context))
     return f"<dl>{''.join(pairs)}</dl>" if report.context else ""
 
 
@@ -133,9 +133,9 @@ def _row(check: Check) -> Iterator[str]:
 
 
 def _figure(slug, checks, ident: str) -> Iterator[str]:
-    """The sweeps of finite differences that the claim's checks carry, in one figure."""
+    """The first sweep of finite differences that the claim's checks carry: those of its other parts lie upon it."""
     caption = f"{slug}: error of central differences, before extrapolation, against their step"
-    svg = error_figure([(check.part, *check.curve) for check in checks if check.curve is not None], ident, caption)
+    svg = error_figure([(check.part, *check.curve) for check in checks if check.curve is not None][:1], ident, caption)
     if svg:
         yield f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 

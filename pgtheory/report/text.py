@@ -8,7 +8,7 @@ from textwrap import wrap
 
 from ..checks.record import PASS, Check
 from . import Report
-from .words import WIDTH, bound, established, size, skipped_by_reason, small, value
+from .words import WIDTH, bound, established, shown, size, skipped_by_reason, small
 
 HEAD, HEADS = "claim, part, route", ("|left|", "|right|", "error", "bound", "verdict")
 GAP, DEEP = "  ", "    "
@@ -40,7 +40,7 @@ def paragraph(text: str, indent: str = "", hanging: str | None = None, width: in
 def _heading(report) -> Iterator[str]:
     for line in (report.model, report.policy):
         yield from paragraph(line)
-    yield from paragraph(", ".join(f"{key} {value(x)}" for key, x in report.context.items()))
+    yield from paragraph(", ".join(f"{label} {x}" for label, x in shown(report.context)))
 
 
 def _table(report) -> Iterator[str]:

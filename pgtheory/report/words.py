@@ -41,6 +41,23 @@ def bound(check: Check) -> str:
     return "exact" if check.kind == "exact" else small(check.bound)
 
 
+LABELS = {   # context keys as a reader would call them; others are shown as they are, without underscores
+    "n_states": "states", "n_actions": "actions", "rounding_unit": "relative rounding of a solve",
+    "differentiated_by": "grad pi by", "samples": "draws at most",
+}
+
+
+def shown(context: dict):
+    """(label, value) of what a reader needs of the context: nothing that is missing or has no size.
+
+    >>> list(shown({"n_states": 2, "conditioning": float("nan"), "value_scale": None}))
+    [('states', '2')]
+    """
+    for key, x in context.items():
+        if x is not None and x != "nan" and x == x:
+            yield LABELS.get(key, key.replace("_", " ")), value(x)
+
+
 def value(x) -> str:
     """A value of the context: floats in six digits, everything else as it prints."""
     if isinstance(x, Real) and isinstance(x, (float, np.floating)):

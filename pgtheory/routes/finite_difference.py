@@ -12,7 +12,7 @@ from .left import Left, from_value_gradient
 NAME = "finite-difference"
 QUANTITIES = ("grad J", "grad V", "grad pi", "slope")
 SHOWN = 24              # steps past the best one, so that a figure shows rounding take over
-CHEAP_FLOPS = 1e7       # where these cost next to nothing
+CHEAP_FLOPS = 1e8       # where these cost next to nothing
 
 
 def fits(problem) -> bool:

@@ -1,7 +1,7 @@
 """The zoo of gradient estimators: every known bug that one can write through ``fn(batch, policy, theta, gamma)``.
 
-Rows A, B, ... are those of the list of public reports; the links name the threads. A thread proves that somebody reported it,
-not that the code is wrong today.
+Rows A, B, ... are those of the list of public reports; the links name the threads. A thread proves that somebody
+reported it, not that the code is wrong today.
 """
 
 from __future__ import annotations

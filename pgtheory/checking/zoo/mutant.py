@@ -37,7 +37,8 @@ class Steps:
         self.lam, self.discounted, self.episodes = lam, discounted, episodes
         self.pi, self.behaviour = policy.probabilities(theta), batch.behaviour
         self.states, self.actions, self.r, self.valid = map(pick, (batch.states, batch.actions, batch.rewards, batch.valid))
-        self.terminated, self.truncated, self.entered = map(pick, (batch.terminated, batch.truncated, batch.entered_terminal))
+        self.terminated, self.truncated = pick(batch.terminated), pick(batch.truncated)
+        self.entered = pick(batch.entered_terminal)
         self._values = (lambda: pick(batch.values)), (lambda: pick(batch.next_values))
 
     @cached_property
@@ -90,7 +91,7 @@ class Steps:
         return self.r + self.gamma * np.where(self.terminated, 0.0, self.V_next) - self.V
 
     def along_scores(self, weights, states=None, actions=None):
-        """(N,) + theta's shape: sum_t weights[n, t] score(states, actions), of the step itself where nothing else is said."""
+        """(N,) + theta's shape: sum_t weights[n, t] score(states, actions), of the step itself by default."""
         score = np.asarray(self.policy.score(self.theta), dtype=float)
         states = self.states[:, :-1] if states is None else states
         actions = self.actions if actions is None else actions
@@ -174,7 +175,8 @@ class Mutant:
             else:
                 answers = np.asarray(self._on_groups(batch, steps(rows), rows), dtype=float)
             weights = probability[rows].prod(axis=1)
-            mean, squares = mean + np.tensordot(weights, answers, axes=1), squares + np.tensordot(weights, answers**2, axes=1)
+            mean = mean + np.tensordot(weights, answers, axes=1)
+            squares = squares + np.tensordot(weights, answers**2, axes=1)
         return mean, squares
 
     def _on_rows(self, batch, steps):

@@ -8,7 +8,8 @@ from .mutant import Mutant, earlier, later, so_far, to_go
 
 RETURNS = (
     Mutant("no-gamma-t", "the weight gamma^t of step t is left out", lambda s: s.G, row="A1", target="gradient",
-           links=("pytorch/examples#744", "dennybritz/reinforcement-learning#185", "facebookresearch/Pearl#46", "ufal/npfl122#117"),
+           links=("pytorch/examples#744", "dennybritz/reinforcement-learning#185", "facebookresearch/Pearl#46",
+                  "ufal/npfl122#117"),
            look="multiply the score of step t by gamma^t, or declare target='without gamma^t' if it is meant"),
     Mutant("gamma-t-twice", "the weight gamma^t is applied twice", lambda s: s.powers**2 * s.G,
            look="returns discounted from the start of the episode already carry gamma^t"),
@@ -24,7 +25,8 @@ RETURNS = (
            links=("natolambert/rlhf-book#216",), look="the return, not the reward, belongs above the baseline"),
     Mutant("forward-accumulation", "returns accumulated forwards, G_t = r_t + gamma G_{t-1}",
            lambda s: s.d * so_far(s.r, s.gamma), look="is reversed() missing, on the rewards or on the result?"),
-    Mutant("rewards-early", "reward r_{t-1} is stored with step t", lambda s: s.d * to_go(earlier(s.r) * s.valid, s.gamma), row="A4",
+    Mutant("rewards-early", "reward r_{t-1} is stored with step t",
+           lambda s: s.d * to_go(earlier(s.r) * s.valid, s.gamma), row="A4",
            links=("openai/spinningup#50", "openai/spinningup#67", "openai/spinningup#138"),
            look="store the reward that the action brought, after env.step, not before"),
     Mutant("rewards-late", "the return of step t starts at r_{t+1}", lambda s: s.d * to_go(later(s.r), s.gamma), row="A5",
