@@ -34,6 +34,7 @@ _LAZY = {   # name: module that holds it; loaded when first asked for, so that t
     "strategies": "strategies",
     "testing": "testing",
     "estimators": "estimators",
+    "identities": "identities",
     "sample": "trajectories",
     "enumerate_trajectories": "enumeration",
     "moments": "variance",
@@ -70,7 +71,7 @@ _LAZY = {   # name: module that holds it; loaded when first asked for, so that t
     "from_mdptoolbox": "interop.toolboxes",
     "from_quantecon": "interop.toolboxes",
 }
-_MODULES = {"models", "estimators", "strategies", "testing"}
+_MODULES = {"models", "estimators", "identities", "strategies", "testing"}
 
 __all__ = [
     "MDP",

@@ -15,6 +15,10 @@ from .errors import NotExactError, PGTheoryError, UndefinedError
 from .validation import numbers, read_only
 
 
+ANSWERS = frozenset({"V", "Q", "A", "d", "D", "J"})                            # computed, never given
+GIVEN = frozenset({"mdp", "pi", "P_pi", "r_pi", "gamma", "rho", "arithmetic"})   # given once
+
+
 class Resolved:
     """What one factorisation of I - gamma P_pi answers: V, d, D, J and every further right-hand side.
 
@@ -29,10 +33,9 @@ class Resolved:
         self._n_states, self.batched = M.shape[-1], M.ndim > 2
         self._active = None if terminal is None else np.flatnonzero(~terminal)
         self._factor = factorize(M if self._active is None else _restrict(M, self._active), arithmetic)
-        self.__dict__["_solved"] = True
 
     def __setattr__(self, name, value):
-        if "_solved" in self.__dict__ and not name.startswith("_"):
+        if name in ANSWERS or (name in GIVEN and name in self.__dict__):
             raise AttributeError(f"a solution is frozen: solve again instead of setting {name}")
         super().__setattr__(name, value)
 

@@ -18,9 +18,9 @@ DEFAULT_LAM = 0.95
 def run(name: str | None, *, kind, gamma, lam, target, group_size, zoo, as_json) -> int:
     """Check the function MODULE:FUNCTION, print the report; 0 for PASS, 1 otherwise."""
     if zoo:
-        from .checking.zoo.score import run as score
+        from .checking.zoo.seams import run_all
 
-        return score()
+        return run_all()
     if name is None or kind is None:
         raise PGTheoryError("say what to check and as what: pgtheory check MODULE:FUNCTION --as gradient (or weights, "
                             "advantages); --zoo checks the known bugs")

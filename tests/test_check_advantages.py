@@ -102,8 +102,9 @@ def test_references_agree_with_the_estimators_of_the_library():
     r = Rollout(batch.rewards, batch.values, batch.next_values, batch.terminated, batch.truncated, batch.valid,
                 np.zeros_like(batch.valid), ratios)
     same = batch.behaviour
-    for target, pi_, estimator in (("gae", same, pg.estimators.GAE(batch.critic, LAM)), ("n-step", same, pg.estimators.NStep(batch.critic, 3)),
-                                   ("v-trace", pi, pg.estimators.VTrace(batch.critic, lam=LAM))):
+    estimators = (("gae", same, pg.estimators.GAE(batch.critic, LAM)), ("n-step", same, pg.estimators.NStep(batch.critic, 3)),
+                  ("v-trace", pi, pg.estimators.VTrace(batch.critic, lam=LAM)))
+    for target, pi_, estimator in estimators:
         A, _ = references.reference(r, references.Setting(GAMMA, LAM, 3, target))
         weights = estimator.weights(batch, pi_, GAMMA) / GAMMA ** np.arange(r.rewards.shape[1])
         np.testing.assert_allclose(np.where(r.valid, A, 0.0), weights, atol=1e-12)

@@ -38,7 +38,7 @@ def advantages(rows, stop=lambda term, trunc: term, cut=lambda term, trunc: term
 
 def test_what_the_agent_saw_is_recorded_step_by_step():
     env, rows, _ = play()
-    assert [(s[0], s[2], s[3], s[4], s[5]) for s in env.steps] == rows
+    assert [(s[0], s[2], s[3], s[4], s[5]) for s in env.steps] == [(*row[:4], row[4] and not row[3]) for row in rows]
     starts = [True, *(term or trunc for *_, term, trunc in rows[:-1])]
     assert [step[6] for step in env.steps] == starts
     assert any(trunc for *_, trunc in rows) and any(term for *_, term, _ in rows)
@@ -130,7 +130,8 @@ def test_what_the_record_cannot_show_is_said():
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"env": gymnasium.make("FrozenLake-v1")}, "must be the RecordRollout"), ({"advantages": np.zeros(99)}, "60 steps were recorded and 99"),
+    ({"env": gymnasium.make("FrozenLake-v1")}, "must be the RecordRollout"),
+    ({"advantages": np.zeros(99)}, "60 steps were recorded and 99"),
     ({"value": np.zeros((4, 2))}, "must be"), ({"value": lambda s: V[:3]}, "one number for each"),
     ({"returns": np.zeros(3)}, "60 advantages and 3 returns"),
 ])

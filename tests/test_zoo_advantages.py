@@ -7,8 +7,7 @@ import pgtheory as pg
 from pgtheory.checking.grouping import group_problems
 from pgtheory.checking.zoo.advantages import BUGS, CONTROLS
 from pgtheory.checking.zoo.gradients import NEGATIVE_CONTROLS
-from pgtheory.checking.zoo.mutant import Steps
-from pgtheory.checking.zoo.weights import WEIGHT_CONTROLS, weight_bugs
+from pgtheory.checking.zoo.weights import WEIGHT_CONTROLS, as_function, weight_bugs
 
 GAMMA, LAM = 0.8, 0.9
 # bugs that a row of one episode cannot show: what a carry runs into there stands after the end
@@ -46,7 +45,8 @@ def test_bugs_that_do_not_need_time_limits_show_without_bootstrapping_them(bug, 
     """A bug passes only where it is right: it agrees with the reference on every record."""
     result = check(bug, **{**bug.settings(GAMMA, LAM), "form": "rollout", "truncation": truncation})
     if result.verdict == "PASS":
-        assert bug.bug in {"B8", "B9", "B10", "B10-zeroed", "B11", "B12", "B12-own", "B18", "B6/B7"}
+        assert bug.bug in {"B8", "B9", "B10", "B10-zeroed", "B11", "B12", "B12-own", "B18", "B6/B7", "limit-twice",
+                           "limit-undiscounted"}
     else:
         assert bug.bug in {finding.bug for finding in result.diagnosis}
 
@@ -63,8 +63,9 @@ def test_right_functions_that_were_reported_pass(control, seed):
 
 def test_settings_that_hide_a_bug_say_so():
     """Where a bug passes because of lambda, gamma or n, the report names what is not seen."""
-    for settings, words in (({"lam": 1.0}, "lam = 1"), ({"lam": 0.0}, "lam = 0"), ({"gamma": 1.0}, "gamma = 1"), ({"gamma": 0.0}, "gamma = 0")):
-        hidden = 0
+    for words in ("lam = 1", "lam = 0", "gamma = 1", "gamma = 0"):
+        name, value = words.split(" = ")
+        settings, hidden = {name: float(value)}, 0
         for bug in BUGS:
             kept = {**bug.settings(GAMMA, LAM), "form": "rollout", **settings}
             if kept.get("target", "gae") != "gae":
@@ -112,6 +113,8 @@ def written_by_hand():
         A = loop(r, r.terminated, r.done)
         return (A - A.mean()) / (A.std() + 1e-8)
     yield "B1", shifted
+    yield "B1-starts", lambda r: loop(r, r.episode_starts, r.episode_starts)
+    yield "limit-twice", lambda r: loop(r, r.terminated, r.done, rewards=r.rewards + GAMMA * r.truncated * r.next_values)
     yield "B5", lambda r: loop(r, r.terminated, zero(r))
     yield "B6/B7", lambda r: loop(r, r.done, r.done)
     yield "B8", bonus
@@ -132,18 +135,6 @@ def test_bugs_in_other_words_are_named(bug, fn):
 
 
 # ------------------------------------------------------------------------------------------------ weights
-
-
-def as_function(mutant, size, discounted=True):
-    """A bug as a user would have it, over the batch that a function of weights is given."""
-    def weights(batch):
-        fixture = batch._fixture
-        rows = batch._rows.reshape(-1, size)
-        steps = Steps(fixture.batch, fixture.policy, fixture.theta, batch.gamma, discounted, rows=rows)
-        with np.errstate(all="ignore"):
-            out = np.where(steps.valid, mutant.weights(steps), 0.0)
-        return out.reshape(len(batch), -1)
-    return weights
 
 
 @pytest.mark.parametrize("size", [1, 3])

@@ -124,12 +124,12 @@ def close(a, b) -> bool:
 def in_words(record, form) -> str:
     """A small record in one line."""
     if form == ARRAYS:
-        names, columns = ("rewards", "values", "terminated", "truncated"), as_arrays(record)
+        pairs = zip(("rewards", "values", "terminated", "truncated"), as_arrays(record), strict=True)
     else:
         shown = [f.name for f in fields(Rollout) if f.name not in ("episode_starts", "ratios", "valid")]
         shown += ["valid"] * (not record.valid.all()) + ["ratios"] * bool(np.any(record.ratios != 1))
-        names, columns = tuple(shown), tuple(getattr(record, name) for name in shown)
-    return ", ".join(f"{name} {_numbers(column)}" for name, column in zip(names, columns, strict=True))
+        pairs = zip(shown, (getattr(record, name) for name in shown), strict=True)
+    return ", ".join(f"{name} {_numbers(column)}" for name, column in pairs)
 
 
 def _numbers(column) -> str:

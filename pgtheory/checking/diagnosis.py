@@ -1,8 +1,8 @@
 """Which known bug is it? The exact bias of every bug of the zoo, on the same problems, beside the function's own.
 
 A bug is named only where its bias is the function's to within 1e-6. First the bugs as they stand, then together with a
-forgotten gamma^t, then under the return of the whole episode where reward-to-go is as good, then another gamma or lambda, then
-the bugs up to a factor of the bias, and up to a factor of the whole estimate. The first of these that fits is reported, with
+forgotten gamma^t, then under the return of the whole episode where reward-to-go is as good, then another gamma or lambda,
+then the bugs up to a factor of the bias, and up to a factor of the whole estimate. The first of these that fits is reported, with
 everything that fits equally well. Where several have the same mean, those with the same second moments stay; what still ties
 cannot be told apart on these problems.
 """
@@ -24,6 +24,7 @@ from .zoo.mutant import LAM, Mutant
 NAMED = 1e-6            # relative distance below which a bug is named
 NO_TRACE = 1e-9         # relative bias below which a bug cannot be seen
 NO_GAMMA_T = "no-gamma-t"
+TRIED = 100_000         # trajectories, groups of them, up to which the zoo is gone through
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,7 @@ class Suspects:
         expected = _values(self.target, self.fixtures)
         plain = _values(as_target("gradient" if discounted else "without gamma^t"), self.fixtures)
         on_policy = all(fixture.on_policy for fixture in self.fixtures)
-        for mutant in _candidates(self.k):
+        for mutant in _candidates(self.fixtures, self.k):
             own = as_target(mutant.target)
             if (own.off_policy and on_policy) or (own.critic != self.target.critic and self.target.off_policy):
                 continue        # its ratios are all 1; it is no bug of ratios
@@ -163,7 +164,7 @@ def unseen(fixtures, target, k) -> tuple[str, ...]:
         return ()
     expected = _values(target, fixtures)
     hidden = []
-    for mutant in _candidates(k):
+    for mutant in _candidates(fixtures, k):
         if _base(mutant.target) == _base(target.name):
             moments = _everywhere(mutant, fixtures, target, k, target.discounted)
             if moments is not None and not _leaves_trace([m for m, _ in moments], expected, target):
@@ -171,8 +172,12 @@ def unseen(fixtures, target, k) -> tuple[str, ...]:
     return (f"known bugs that leave no trace on this problem: {', '.join(hidden)}",) if hidden else ()
 
 
-def _candidates(k):
-    return [mutant for mutant in GRADIENTS if mutant.batch_size == 1 or k > 1]
+def _candidates(fixtures, k):
+    """The bugs that a function of k trajectories may have; none where going through them would take minutes."""
+    if sum(len(fixture.batch) for fixture in fixtures) > TRIED:
+        return []
+    groups = k > 1 and sum(len(fixture.batch) ** k for fixture in fixtures) <= TRIED
+    return [mutant for mutant in GRADIENTS if mutant.batch_size == 1 or groups]
 
 
 def _everywhere(mutant, fixtures, target, k, discounted, episodes=False):

@@ -24,14 +24,13 @@ from ..validation import read_only
 N_FIXTURES = 3
 GAMMA = 0.8
 SHAPES = {      # batch size: (name of the structure below, horizon at most, number of start states)
-    1: ("three states", 4, 3), 2: ("two states, sparse", 2, 2), 3: ("two states, sparse", 2, 1), 4: ("one state", 2, 1),
-    5: ("one state, one way out", 2, 1), 6: ("one state, one way out", 2, 1),
-    7: ("stay or leave", 2, 1), 8: ("stay or leave", 2, 1), 9: ("stay or leave", 2, 1)}
+    1: ("three states", 4, 3), 2: ("two states", 2, 2), 3: ("two states, narrow", 2, 1), 4: ("two states, narrow", 2, 1),
+    5: ("one state", 2, 1), 6: ("stay or leave", 2, 1), 7: ("stay or leave", 2, 1), 8: ("stay or leave", 2, 1)}
 STRUCTURES = {  # (S, A, S'): which transitions there are; the last state is the end
     "three states": np.ones((3, 2, 4)),
-    "two states, sparse": np.array([[[1, 1, 0], [0, 1, 1]], [[1, 0, 1], [1, 1, 0]]]),
-    "one state": np.ones((1, 2, 2)),
-    "one state, one way out": np.array([[[0, 1], [1, 1]]]),
+    "two states": np.array([[[1, 1, 0], [0, 1, 1]], [[1, 0, 1], [1, 1, 0]]]),
+    "two states, narrow": np.array([[[0, 1, 0], [1, 0, 1]], [[0, 0, 1], [1, 0, 1]]]),
+    "one state": np.array([[[0, 1], [1, 1]]]),
     "stay or leave": np.array([[[0, 1], [1, 0]]])}
 
 
@@ -90,7 +89,7 @@ def generic_fixtures(batch_size=1, horizon=4, off_policy=False, critic="exact") 
     >>> [len(fixture.batch) for fixture in generic_fixtures()]
     [5442, 5442, 5442]
     >>> [len(fixture.batch) for fixture in generic_fixtures(batch_size=3)]
-    [13, 13, 13]
+    [7, 7, 7]
     """
     if batch_size not in SHAPES:
         raise PGTheoryError(f"batch_size is {batch_size}: the smallest problem with two lengths has 3 trajectories, so "

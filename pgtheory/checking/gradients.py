@@ -206,8 +206,8 @@ def _details(compared, target) -> dict[str, Any]:
 
 def _look(worst, next_best) -> str:
     if worst.relative < 1e-4:
-        return (f"a deviation of {worst.relative:.0e} is what single precision makes: pass tolerance={SINGLE_TOLERANCE:g} if "
-                "it computes in float32")
+        return (f"a deviation of {worst.relative:.0e} is what single precision makes: pass "
+                f"tolerance={SINGLE_TOLERANCE:g} if it computes in float32")
     if not worst.found.any():
         return "it is 0 in the mean: are the weights constant, or detached from the score?"
     return f"no known bug does this; the nearest leaves {percent(next_best)} of the bias"

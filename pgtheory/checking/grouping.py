@@ -106,6 +106,9 @@ def _problem(seed, fixture, size, gamma, critic) -> Fixture:
                       values, name=fixture.name, generic=True)
 
 
+COPIED = ("states", "actions", "rewards", "valid", "terminated", "truncated", "values", "next_values")
+
+
 class GroupBatch:
     """N rows, one episode each; group (N,) says which share a group. 0 where ``valid`` is False.
 
@@ -113,52 +116,44 @@ class GroupBatch:
     valid : (N, T) bool; terminated, truncated : (N, T) bool, how the episode ended
     values, next_values : (N, T) the critic at s_t and at the state reached; log_probs : (N, T) log pi(a_t | s_t)
     group : (N,) int; gamma : discount; mdp, policy, theta : the problem; horizon : its steps
+    fixture, rows : where it comes from, for the known bugs; read : "gamma" once the function has asked for it
     """
 
     def __init__(self, fixture: Fixture, rows):
-        self._fixture, self._rows, self.read = fixture, rows.reshape(-1), set()
         batch = fixture.batch
-        for name in ("states", "actions", "rewards", "valid", "terminated", "truncated", "values", "next_values"):
-            setattr(self, name, np.array(getattr(batch, name)[self._rows]))
+        self.fixture, self.rows, self.read = fixture, rows, set[str]()
+        self.states, self.actions, self.rewards, self.valid, self.terminated, self.truncated, self.values, self.next_values = (
+            np.array(getattr(batch, name)[rows.reshape(-1)]) for name in COPIED)
         self.group = np.repeat(np.arange(len(rows)), rows.shape[1])
-        self.horizon = fixture.horizon
+        self.policy, self.theta, self.horizon = fixture.policy, fixture.theta, fixture.horizon
 
     @property
     def gamma(self):
+        """The discount; whoever asks is given one below 1."""
         self.read.add("gamma")
-        return self._fixture.gamma
+        return self.fixture.gamma
 
     @property
     def mdp(self):
+        """The model, and with it the discount."""
         self.read.add("gamma")
-        return self._fixture.mdp
-
-    @property
-    def policy(self):
-        return self._fixture.policy
-
-    @property
-    def theta(self):
-        return self._fixture.theta
+        return self.fixture.mdp
 
     @cached_property
     def log_probs(self):
-        taken = self._fixture.pi[self.states[:, :-1], self.actions]
-        return np.where(self.valid, np.log(taken), 0.0)
+        """(N, T) log pi(a_t | s_t); 0 after the end."""
+        return np.where(self.valid, np.log(self.fixture.pi[self.states[:, :-1], self.actions]), 0.0)
 
     def __len__(self):
-        return len(self._rows)
+        return self.rows.size
 
     def __getitem__(self, n) -> Trajectory:
-        return self._fixture.batch[int(self._rows[n])]
+        return self.fixture.batch[int(self.rows.reshape(-1)[n])]
 
     def __iter__(self):
         return (self[n] for n in range(len(self)))
 
     def changed(self) -> str | None:
         """The name of a field that is no longer what it was, or None."""
-        batch = self._fixture.batch
-        for name in ("rewards", "valid", "states", "actions", "terminated", "truncated", "values", "next_values"):
-            if not np.array_equal(getattr(self, name), getattr(batch, name)[self._rows]):
-                return name
-        return None
+        batch, rows = self.fixture.batch, self.rows.reshape(-1)
+        return next((name for name in COPIED if not np.array_equal(getattr(self, name), getattr(batch, name)[rows])), None)

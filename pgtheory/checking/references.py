@@ -94,10 +94,14 @@ def gae(r, s):
 
 def n_step(r, s):
     """(N, T) sum of the first n residuals, discounted; fewer near an end. Source: Sutton & Barto 2018, equation 7.1."""
-    delta = residuals(r, s)
+    return summed(r, s, residuals(r, s))
+
+
+def summed(r, s, delta, cuts=None):
+    """(N, T) n residuals from step t on, discounted; not over a cut."""
     total = delta
     for _ in range(s.n - 1):
-        total = delta + s.gamma * ahead(r, total)
+        total = delta + s.gamma * ahead(r, total, cuts)
     return total
 
 

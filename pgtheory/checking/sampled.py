@@ -49,17 +49,19 @@ def _one(fn, fixture, target, k, alpha, beta, tolerance, rng, bounds, budget) ->
     paired = _paired(fixture, target, k, bounds)
     draw = _drawing(fn, fixture, k, paired)
     box = _box(fn, fixture, k, bounds, paired)
+    p_value = {}
     if box is None:
         verdict, n, mean, words = _asymptotic(draw, expected.ravel(), allowed, alpha, beta, budget, rng)
     else:
         low, high = (np.ravel(x) for x in box)
         found = sequential_test(draw, expected.ravel(), low, high, allowed, alpha, beta, budget, rng)
         verdict, n, mean, words = found.verdict, found.n, found.estimate, found.reason
+        p_value = {"p-value": float(f"{np.exp(-max(found.log_e_fail, 0.0)):.3g}")}
     bias = mean.reshape(expected.shape) - expected
     size = float(np.linalg.norm(expected)) or 1.0
     return Result(verdict, target.words, "sequential" if box is not None else ASYMPTOTIC, bias,
                   float(np.linalg.norm(bias)) / size, expected, mean.reshape(expected.shape), blind=_blind(fixture, allowed),
-                  where=fixture.name, details={"decided": words, "draws": n,
+                  where=fixture.name, details={"decided": words, "draws": n, **p_value,
                                                "errors": f"false FAIL <= {alpha:.1g}, false PASS <= {beta:.1g}"})
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
 
 from .paths import Rollout, next_step
 
-CALLS = 200         # of the user's function
+CALLS, SECONDS = 200, 5.0       # given to the user's function; what has been found by then is shown
 
 
 class _Spent(Exception):
@@ -22,7 +23,7 @@ class Shrinker:
     """
 
     def __init__(self, fails, episodes):
-        self.fails, self.episodes, self.calls = fails, episodes, 0
+        self.fails, self.episodes, self.calls, self.start = fails, episodes, 0, time.monotonic()
 
     def shrink(self, record: Rollout, row: int) -> Rollout | None:
         """The smallest one found that has the row, or None where the failure does not survive the first cut."""
@@ -38,7 +39,7 @@ class Shrinker:
         return best
 
     def _still(self, record) -> bool:
-        if self.calls >= CALLS:
+        if self.calls >= CALLS or time.monotonic() - self.start > SECONDS:
             raise _Spent
         self.calls += 1
         return self.fails(record)

@@ -93,7 +93,7 @@ class EpisodeSetting(Setting):
     # ------------------------------------------------------------------ derivatives that know no theorem
 
     def _differentiated(self, quantity) -> dict[str, Left]:
-        """Slopes of "pi" (S, A, n), "P(tau)", "prod pi" (N, n), "sum P(tau)", "J" (n,); and P(tau) times that of log P(tau)."""
+        """Slopes of "pi" (S, A, n), "P(tau)", "prod pi" (N, n), "sum P(tau)", "J" (n,), and P(tau) times that of its log."""
         if quantity == "pi":
             return super()._differentiated(quantity)
         if quantity == "J":

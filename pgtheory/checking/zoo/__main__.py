@@ -2,6 +2,6 @@
 
 import sys
 
-from .score import run
+from .seams import run_all
 
-sys.exit(run())
+sys.exit(run_all())

@@ -164,16 +164,13 @@ class Mutant:
 
         def steps(rows=None):
             return Steps(batch, fixture.policy, fixture.theta, fixture.gamma, discounted, lam, rows, episodes)
-        if self.weights is None or (self.batch_size == 1 and batch_size == 1):
-            alone = np.asarray(self._on_rows(batch, steps()), dtype=float)
+        if self.batch_size == 1:
+            answers = np.asarray(self._on_rows(batch, steps()), dtype=float)
+            mean, squares = np.tensordot(probability, answers, axes=1), np.tensordot(probability, answers**2, axes=1)
+            return mean, mean**2 + (squares - mean**2) / batch_size
         mean, squares = np.zeros(fixture.theta.shape), np.zeros(fixture.theta.shape)
         for rows in group_rows(len(batch), batch_size):
-            if batch_size == 1:
-                answers = alone[rows[:, 0]]
-            elif self.weights is None:
-                answers = alone[rows].mean(axis=1)
-            else:
-                answers = np.asarray(self._on_groups(batch, steps(rows), rows), dtype=float)
+            answers = np.asarray(self._on_groups(batch, steps(rows), rows), dtype=float)
             weights = probability[rows].prod(axis=1)
             mean = mean + np.tensordot(weights, answers, axes=1)
             squares = squares + np.tensordot(weights, answers**2, axes=1)
@@ -198,9 +195,6 @@ class Mutant:
 
 def group_rows(n, k):
     """All k-tuples of n rows, (m, k) at a time."""
-    if k == 1:
-        yield np.arange(n)[:, None]
-        return
     tuples = itertools.product(range(n), repeat=k)
     while part := list(itertools.islice(tuples, max(CHUNK // k, 1))):
         yield np.array(part, dtype=np.intp)

@@ -43,10 +43,15 @@ def outcomes(mutants: tuple[Mutant, ...] = GRADIENTS + NEGATIVE_CONTROLS) -> Ite
 
 
 def run() -> int:
-    """Print the table and the score; 1 where a bug went through or a control was refused."""
-    print(f"{'bug of a gradient estimator':<32}{'verdict':<9}{'bias':>9}{'cosine':>10}  named")
+    """Print the table and the score of gradients; 1 where a bug went through or a control was refused."""
+    return table("gradient estimator", outcomes())
+
+
+def table(title, outcomes) -> int:
+    """Print one table and its score; 1 where a verdict is not what it should be."""
+    print(f"{f'bug of a {title}':<32}{'verdict':<9}{'bias':>9}{'cosine':>10}  named")
     found = []
-    for one in outcomes():
+    for one in outcomes:
         found.append(one)
         named = ("yes" if one.ties == 1 else f"one of {one.ties}") if one.named else "no" if one.wrong else ""
         mark = "" if one.caught else "   WRONG VERDICT"

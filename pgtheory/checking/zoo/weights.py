@@ -11,7 +11,7 @@ import numpy as np
 
 from .averages import STD, _group_mean, _others, _std
 from .gradients import GRADIENTS
-from .mutant import Mutant
+from .mutant import Mutant, Steps
 
 TOKENS = ("huggingface/trl#3138", "huggingface/trl#3256", "huggingface/trl#4988", "volcengine/verl#593", "NovaSky-AI/SkyRL#133")
 SPREAD = "dividing by the standard deviation scales and turns the gradient"
@@ -110,3 +110,15 @@ def weight_bugs(size: int, target: str) -> tuple[Mutant, ...]:
     known = [bug for bug in GRADIENTS + WEIGHTS if bug.weights is not None and bug.wrong]
     fitting = [bug for bug in known if bug.target.startswith("gradient") or bug.target == target]
     return tuple(bug for bug in fitting if bug.batch_size == 1 or (size > 1 and bug.batch_size <= size))
+
+
+def as_function(bug: Mutant, size: int, discounted=True):
+    """The bug as a user would have it: a function for ``check_weights``."""
+    wrong = bug.weights
+    assert wrong is not None, f"{bug.bug} is no bug of weights"
+
+    def weights(batch):
+        steps = Steps(batch.fixture.batch, batch.policy, batch.theta, batch.gamma, discounted, rows=batch.rows.reshape(-1, size))
+        with np.errstate(all="ignore"):
+            return np.where(steps.valid, wrong(steps), 0.0).reshape(len(batch), -1)
+    return weights
