@@ -14,7 +14,6 @@ from .arithmetic import Arithmetic, IntegerRows, factorize, is_sparse, join, plu
 from .errors import NotExactError, PGTheoryError, UndefinedError
 from .validation import numbers, read_only
 
-
 ANSWERS = frozenset({"V", "Q", "A", "d", "D", "J"})                            # computed, never given
 GIVEN = frozenset({"mdp", "pi", "P_pi", "r_pi", "gamma", "rho", "arithmetic"})   # given once
 
@@ -76,12 +75,12 @@ class Resolved:
     @cached_property
     def V(self):
         """(..., S) value, reward units."""
-        return read_only(self._resolve(self.r_pi, False))
+        return read_only(self._resolve(self.r_pi, False))   # type: ignore[attr-defined]
 
     @cached_property
     def d(self):
         """(..., S) discounted visits sum_t gamma^t Pr(s_t = s); expected visits before the end at gamma = 1."""
-        rho = np.broadcast_to(self.rho, self.r_pi.shape) if self.batched else self.rho
+        rho = np.broadcast_to(self.rho, self.r_pi.shape) if self.batched else self.rho   # type: ignore[attr-defined]
         return read_only(self._resolve(rho, True))
 
     @cached_property

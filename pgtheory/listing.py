@@ -25,7 +25,7 @@ def list_models(as_json: bool = False) -> int:
     entries = []
     for name in models.names():
         mdp, info = models.load(name), models.info(name)
-        actions = "continuous" if info.continuous else mdp.n_actions
+        actions = getattr(mdp, "n_actions", "continuous")
         entries.append({"name": name, "n_states": mdp.n_states, "n_actions": actions, "gamma": mdp.gamma,
                         "title": info.title, "source": info.source})
     _print(entries, _models, as_json)

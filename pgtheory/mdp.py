@@ -398,7 +398,7 @@ def _discount(gamma):
         found = f"an array of shape {array.shape}" if array.shape else repr(gamma)
         raise InvalidMDPError(f"gamma is {found}: it must be one real number in [0, 1]")
     value: Any = array[()] if array.dtype == object else array.item()
-    if isinstance(value, (float, Rational)) and not 0 <= value <= 1:
+    if isinstance(value, (float, Rational)) and (value < 0 or value > 1):   # type: ignore[operator]
         raise InvalidMDPError(f"gamma is {in_words(value)}: it must lie in [0, 1]")
     return value, arithmetic
 

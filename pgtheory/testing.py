@@ -8,6 +8,7 @@ import scipy.sparse
 from .arithmetic import EPS, as_array, canonical, join
 from .errors import PGTheoryError, UndefinedError
 from .mdp import MDP
+from .policies import one_theta
 from .problem import Problem
 from .solution import policy_gradient, solve
 from .validation import bracket
@@ -56,12 +57,13 @@ def assert_policy_gradient(grad, mdp, policy, theta, *, rtol=None, atol=None) ->
     looks as if the factor 1/(1 - gamma) were missing
     """
     problem = Problem(mdp, policy, theta)
+    theta = one_theta(policy, theta)     # as given: the problem may have moved symbols to a field of its own
     if callable(grad):
-        grad = grad(mdp, policy, problem.theta)
-    expected = policy_gradient(mdp, policy, problem.theta)
+        grad = grad(mdp, policy, theta)
+    expected = policy_gradient(mdp, policy, theta)
     given = _as_gradient(grad, expected.shape)
     if rtol is None and atol is None:
-        join(problem.arithmetic, as_array(given)[1])
+        join(as_array(expected)[1], as_array(given)[1])
         if problem.exact:
             return _assert_equal(problem, given, expected)
     tolerance = _tolerance(problem, given, expected, rtol, atol)

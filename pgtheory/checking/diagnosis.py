@@ -118,7 +118,7 @@ class Suspects:
             if _base(mutant.target) != _base(self.target.name) and not _leaves_trace(means, plain, self.target):
                 continue        # right as a gradient: what it lacks is what every gradient lacks here
             if self.target.up_to_scale:
-                means = [m / _size(m, g) for m, g in zip(means, expected, strict=True)]
+                means = tuple(m / _size(m, g) for m, g in zip(means, expected, strict=True))
             yield mutant, _joined(means), _joined(squares)
 
     def order(self, fit):
