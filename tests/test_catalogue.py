@@ -66,8 +66,12 @@ def test_sympy_expressions_compare_equal_too():
 
 def test_unequal_sides_compare_unequal(exact):
     identity = pg.theorems["stochastic"].sides(*exact)
-    assert not (identity.lhs == identity.rhs + 1)
-    assert not (identity.lhs == -identity.rhs)
+    one_off = identity.rhs.copy()
+    one_off[0, 0] += 1
+    for other in (identity.rhs + 1, -identity.rhs, one_off):
+        assert identity.lhs != other
+        assert not bool(identity.lhs == other)
+    assert not bool(identity.lhs != identity.rhs)
 
 
 def test_the_gradient_of_sides_has_the_shape_of_theta(exact):

@@ -70,7 +70,7 @@ def test_biases_on_purpose_pass_as_declared(estimator, target):
     (with_critic(lambda v: E.NStep(v, 3)), "n-step(2)"), (with_critic(lambda v: E.NStep(v, 2)), "actor-critic"),
     (with_critic(lambda v: E.VTrace(v, 1.5, 1.5)), "v-trace"), (with_critic(E.VTrace), "off-policy")])
 def test_what_is_declared_is_what_is_checked(estimator, target):
-    assert pg.check_estimator(estimator, target=target, method="exact").verdict == "FAIL"
+    assert pg.check_estimator(estimator, target=target, method="exact", horizon=3).verdict == "FAIL"
 
 
 @pytest.mark.parametrize("k", [2, 3])
@@ -181,7 +181,7 @@ INDEPENDENT = {
 
 @pytest.mark.parametrize("bug", INDEPENDENT)
 def test_bugs_written_as_loops_are_named(bug):
-    result = pg.check_estimator(lambda batch, policy, theta, gamma: steps(batch, policy, theta, INDEPENDENT[bug]))
+    result = pg.check_estimator(lambda batch, policy, theta, gamma: steps(batch, policy, theta, INDEPENDENT[bug]), horizon=3)
     assert result.verdict == "FAIL"
     assert bug in [finding.bug for finding in result.diagnosis], str(result)
     assert all(finding.residual < 1e-6 for finding in result.diagnosis) and result.next_best > 1e-2

@@ -54,7 +54,7 @@ def test_moments_of_groups_are_those_of_calls_on_every_group(mutant):
 
 def test_the_cosine_hides_large_biases():
     """Why the cosine is no test: it is above 0.999 for bugs of 10 % and more."""
-    blind = [one for one in outcomes(GRADIENTS[:30]) if one.cosine > 0.999 and one.relative_bias > 0.1]
+    blind = [one for one in outcomes(GRADIENTS[:12]) if one.cosine > 0.999 and one.relative_bias > 0.1]
     assert len(blind) >= 3
 
 

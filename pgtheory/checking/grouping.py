@@ -16,15 +16,14 @@ from .fixtures import Fixture, fixture_of, generic_fixtures
 
 ROWS = 10**6            # rows that one problem may ask for
 PLENTY = 150_000        # rows after which no further problem is asked
+# two live states throughout: with one the gradient has one direction, and nothing could turn it; the end comes last
 FULL = np.ones((2, 2, 3))
-SPARSE = np.array([[[1, 1, 0], [0, 1, 1]], [[1, 0, 1], [1, 1, 0]]])
-FOUR_WAYS = np.array([[[0, 1, 1], [0, 1, 1]], [[1, 0, 1], [0, 0, 1]]])
-ONWARD = np.array([[[0, 1, 1], [0, 1, 1]], [[0, 0, 1], [0, 0, 1]]])
-LEAVE_OR_GO_ON = np.array([[[0, 0, 1], [0, 1, 1]], [[0, 0, 1], [0, 0, 1]]])
-TREE = np.array([[[0, 0, 1], [0, 1, 0]], [[0, 0, 1], [0, 0, 1]]])
-# by group size: which transitions there are, (live state, action, next state), the end last. Two live states throughout: with
-# one the gradient has one direction, and nothing could turn it
-STRUCTURES = {2: FULL, 3: SPARSE, 4: FOUR_WAYS, 5: ONWARD, 6: LEAVE_OR_GO_ON, 7: LEAVE_OR_GO_ON, 8: TREE, 9: TREE}
+ZIGZAG = np.array([[[0, 0, 1], [0, 1, 1]], [[0, 0, 1], [1, 0, 1]]])     # leave, or go on to the other state if one can
+LADDER = np.array([[[0, 0, 1], [0, 1, 0]], [[0, 0, 1], [1, 0, 0]]])     # leave, or go on
+# by group size: which transitions there are (live state, action, next state), and the horizon
+STRUCTURES = {2: (FULL, 3), 3: (ZIGZAG, 6), 4: (ZIGZAG, 4), 5: (ZIGZAG, 3), 6: (LADDER, 3), 7: (LADDER, 3), 8: (LADDER, 2),
+              9: (LADDER, 2)}
+GOES_ON = 3.0           # how much likelier it is to stay than to end, so that lengths vary
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +97,13 @@ def _problem(seed, fixture, size, gamma, critic) -> Fixture:
         return fixture_of(mdp, fixture.policy, fixture.theta, fixture.horizon, None, values, name=fixture.name, generic=True)
     rng = np.random.default_rng([2027, seed, size])
     P, R = np.zeros((2, 3, 2, 3))
-    P[:2] = STRUCTURES[size] * rng.uniform(0.2, 1.0, size=(2, 2, 3))
+    allowed, horizon = STRUCTURES[size]
+    P[:2] = allowed * rng.uniform(0.2, 1.0, size=(2, 2, 3)) * [GOES_ON, GOES_ON, 1.0]
     P[2, :, 2] = 1.0
     R[:2] = 1.5 * rng.normal(size=(2, 2, 3)) + 0.5
-    values = 2 * rng.normal(size=(3, 3)) if critic == "random" else None
-    return fixture_of(MDP(P, R, gamma, [0.4, 0.6, 0.0], normalize=True), SoftmaxPolicy(3, 2), rng.normal(size=(3, 2)), 2, None,
-                      values, name=fixture.name, generic=True)
+    values = 2 * rng.normal(size=(horizon + 1, 3)) if critic == "random" else None
+    return fixture_of(MDP(P, R, gamma, [0.4, 0.6, 0.0], normalize=True), SoftmaxPolicy(3, 2), rng.normal(size=(3, 2)) * 0.7 + [-0.5, 0.5],
+                      horizon, None, values, name=fixture.name, generic=True)
 
 
 COPIED = ("states", "actions", "rewards", "valid", "terminated", "truncated", "values", "next_values")

@@ -16,6 +16,18 @@ class Side(np.ndarray):
     def __bool__(self):
         return bool(np.asarray(self).all()) if self.dtype == bool else super().__bool__()
 
+    def __ne__(self, other):
+        return np.asarray(np.ndarray.__ne__(self, other)).view(_Somewhere)
+
+    __hash__ = None   # type: ignore[assignment]
+
+
+class _Somewhere(np.ndarray):
+    """What ``lhs != rhs`` returns: true where some entry differs."""
+
+    def __bool__(self):
+        return bool(np.asarray(self).any())
+
 
 class Identity(NamedTuple):
     """Both sides of a claim, arrays of the same shape in the arithmetic of the inputs.
