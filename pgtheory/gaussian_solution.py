@@ -28,6 +28,16 @@ class GaussianSolution(ContinuousSolution):
     score_weighted_Q : (S, p) E_a[d log pi / d (mean, log sigma) Q(s, a)], what a state contributes to the gradient
     nodes : quadrature nodes an action dimension
     history : ((nodes, moved), ...), how far each doubling moved V and score_weighted_Q, relative to their scale
+
+    One state that stays and pays a - a^2, gamma = 1/2, a normal with mean m and deviation 1/2: V = 2 (m - m^2 - 1/4).
+
+    >>> import pgtheory as pg, sympy
+    >>> from pgtheory.gaussian_solution import solve_density
+    >>> a = sympy.Symbol("a")
+    >>> model = pg.ContinuousActionMDP.from_sympy([[1]], [a - a**2], a, 0.5, [1.0])
+    >>> solution = solve_density(model, pg.GaussianPolicy(features=[[1.0]], sigma=0.5), [[0.25]])
+    >>> isinstance(solution, pg.GaussianSolution), solution.V.round(12)
+    (True, array([-0.125]))
     """
 
     def __init__(self, model, P_moments, r_moments, terminal):

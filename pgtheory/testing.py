@@ -1,4 +1,9 @@
-r"""Assertions for test suites: is this gradient the policy gradient, and if not, which known mistake does it look like?"""
+r"""Assertions for test suites: is this gradient the policy gradient, and if not, which known mistake does it look like?
+
+>>> import pgtheory as pg
+>>> mdp, policy, theta = pg.models.load("start-matters"), pg.SoftmaxPolicy(2, 2), [[0.0, 0.0], [0.0, 0.0]]
+>>> pg.testing.assert_policy_gradient(pg.policy_gradient(mdp, policy, theta), mdp, policy, theta)
+"""
 
 from __future__ import annotations
 

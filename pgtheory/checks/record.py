@@ -58,6 +58,13 @@ class Check:
     verdict : "PASS", "FAIL" or "INCONCLUSIVE"
     note : what the bound rests on, or what was drawn
     curve : (steps, errors) of a finite-difference sweep, or None
+
+    >>> import pgtheory as pg
+    >>> report = pg.verify(pg.models.load("start-matters"), pg.SoftmaxPolicy(2, 2), [[0.0, 0.0], [0.0, 0.0]],
+    ...                    theorems=["stochastic"], routes=["complex-step"])
+    >>> check = report.checks[0]
+    >>> check.theorem, check.part, check.route, check.kind, check.verdict, check.error <= check.bound
+    ('stochastic', 'grad-pi form', 'complex-step', 'bounded', 'PASS', True)
     """
 
     theorem: str
