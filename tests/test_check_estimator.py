@@ -374,7 +374,7 @@ def bernstein(mean, exponent=20):
 
 
 NULLS = pytest.mark.parametrize("estimator, settings", [
-    (E.Reinforce(), {}), (E.TrajectoryIS(), {"behaviour": BEHAVIOUR, "target": "off-policy"})], ids=["on-policy", "off-policy"])
+    (E.Reinforce(), {}), (E.TrajectoryIS(), {"behaviour": BEHAVIOUR, "target": "off-policy"})], ids=["on", "off"])
 
 
 @NULLS

@@ -226,12 +226,12 @@ def probe(fn, fixture, batch_size=1) -> None:
     if batch_size > 1:
         rows = np.linspace(0, len(batch) - 1, batch_size).astype(int)
         group = batch.take(rows)
-        _require_steady(lambda: _as_floats(_call(fn, group, fixture), fixture, batch_size), fn, group, lambda: None)
+        _require_steady(lambda: _as_floats(_call(fn, group, fixture), fixture, batch_size), group, lambda: None)
         return
     rows = np.unique(np.linspace(0, len(batch) - 1, PROBED).astype(int))
     few = batch.take(rows)
     whole: list[np.ndarray] = []
-    alone = _require_steady(lambda: estimates_of(fn, few, fixture)[0], fn, few,
+    alone = _require_steady(lambda: estimates_of(fn, few, fixture)[0], few,
                             lambda: whole.append(estimates_of(fn, batch, fixture)[0]))
     if not _close(alone, whole[0][rows]):
         n = int(np.argmax(np.abs(alone - whole[0][rows]).reshape(len(rows), -1).max(axis=1)))
@@ -240,7 +240,7 @@ def probe(fn, fixture, batch_size=1) -> None:
                              f"batch; seen on {in_words(few[n])}")
 
 
-def _require_steady(ask, fn, batch, between):
+def _require_steady(ask, batch, between):
     """The same answer before and after other questions, and once more; the input as it was."""
     kept = {name: np.array(getattr(batch, name)) for name in ("states", "actions", "rewards", "valid", "probability")}
     before = ask()

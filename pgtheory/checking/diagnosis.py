@@ -2,9 +2,9 @@
 
 A bug is named only where its bias is the function's to within 1e-6. First the bugs as they stand, then together with a
 forgotten gamma^t, then under the return of the whole episode where reward-to-go is as good, then another gamma or lambda,
-then the bugs up to a factor of the bias, and up to a factor of the whole estimate. The first of these that fits is reported, with
-everything that fits equally well. Where several have the same mean, those with the same second moments stay; what still ties
-cannot be told apart on these problems.
+then the bugs up to a factor of the bias, and up to a factor of the whole estimate. The first of these that fits is reported,
+with everything that fits equally well. Where several have the same mean, those with the same second moments stay; what still
+ties cannot be told apart on these problems.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The zoo of gradient estimators: every known bug that one can write through ``fn(batch, policy, theta, gamma)``.
 
-Rows A, B, ... are those of the list of public reports; the links name the threads. A thread proves that somebody
-reported it, not that the code is wrong today.
+Rows are numbered by kind: A returns and discounts, B masks and bootstraps, C baselines and normalisation, D averages over
+steps, E log-probabilities and entropy, F ratios. The links name public threads; a thread proves that somebody reported it, not
+that the code is wrong today.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .averages import STD, _group_mean, _others, _std
+from .averages import SPINNING_UP, STD, _group_mean, _others, _std
 from .gradients import GRADIENTS
 from .mutant import Mutant, Steps
 
@@ -74,6 +74,10 @@ WEIGHTS: tuple[Mutant, ...] = NORMALISED + (
            lambda s: _with_epsilon(1e-8, 0)(s) * _own(s), "D2", TOKENS, LENGTHS),
     _group("grpo-token-mean", "group mean subtracted, over the standard deviation, the mean over all steps of the group",
            lambda s: _with_epsilon(1e-8, 0)(s) * _token_share(s), "D2", TOKENS, LENGTHS),
+    _group("whole-return-token-mean", "the return of the episode at every step, the mean over all steps of the batch",
+           lambda s: s.whole * _token_share(s), "D1", SPINNING_UP, LENGTHS),
+    _group("whole-return-sequence-mean", "the return of the episode at every step, the mean over the steps of a row",
+           lambda s: s.whole * _own(s), "D1", SPINNING_UP, LENGTHS, batch_size=1),
     _group("sequence-mean-token-mean", "the mean over the steps of a row, then over the steps of the group",
            lambda s: s.d * s.G * _own(s) * _token_share(s), "D2", TOKENS, LENGTHS),
     _group("longest-row-mean", "the sum over steps divided by the longest row of the group",
