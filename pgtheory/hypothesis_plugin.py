@@ -9,11 +9,8 @@ from __future__ import annotations
 def register() -> None:
     """Let ``st.from_type`` draw pgtheory's types; Hypothesis calls it where pgtheory is installed.
 
-    >>> import pgtheory as pg
-    >>> from hypothesis import find, strategies as st
-    >>> pg.strategies.register()
-    >>> find(st.from_type(pg.MDP), lambda mdp: True)
-    MDP(n_states=1, n_actions=1, gamma=0, float64)
+    >>> from pgtheory.hypothesis_plugin import register
+    >>> register()
     """
     from hypothesis import strategies as st
 

@@ -23,7 +23,6 @@ import scipy.sparse
 from hypothesis import currently_in_test_context, note
 from hypothesis import strategies as st
 
-from .hypothesis_plugin import register  # noqa: F401  (public: pg.strategies.register)
 from .mdp import MDP
 from .policies import DirectPolicy, EscortPolicy, Policy, SoftmaxPolicy
 from .validation import read_only
@@ -292,3 +291,16 @@ OF_TYPE = {
     DirectPolicy: lambda: st.builds(DirectPolicy, st.integers(1, 5), st.integers(1, 3)),
     EscortPolicy: lambda: st.builds(EscortPolicy, st.integers(1, 5), st.integers(1, 3), st.sampled_from(POWERS)),
 }
+
+
+def register() -> None:
+    """Let ``st.from_type`` draw pgtheory's types; an installed pgtheory needs no such call.
+
+    >>> import pgtheory as pg
+    >>> from hypothesis import find, strategies as st
+    >>> pg.strategies.register()
+    >>> find(st.from_type(pg.MDP), lambda mdp: True)
+    MDP(n_states=1, n_actions=1, gamma=0, float64)
+    """
+    for cls, strategy in OF_TYPE.items():
+        st.register_type_strategy(cls, lambda _, strategy=strategy: strategy())

@@ -205,7 +205,9 @@ def test_from_type_draws_what_was_registered(type_):
 def test_the_entry_point_names_the_registration():
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     module, name = project["entry-points"]["hypothesis"]["pgtheory"].split(":")
-    assert getattr(import_module(module), name) is strategies.register
+    getattr(import_module(module), name)()
+    for cls in (pg.MDP, pg.Policy, pg.SoftmaxPolicy, pg.DirectPolicy, pg.EscortPolicy):
+        assert isinstance(find(st.from_type(cls), lambda drawn: True), cls)
 
 
 def test_importing_pgtheory_does_not_import_hypothesis():
