@@ -18,13 +18,10 @@ def register() -> None:
     from .policies import DirectPolicy, EscortPolicy, Policy, SoftmaxPolicy
 
     for cls in (MDP, Policy, SoftmaxPolicy, DirectPolicy, EscortPolicy):
-        st.register_type_strategy(cls, _lazily(cls))
+        st.register_type_strategy(cls, _of_type)
 
 
-def _lazily(cls):
-    def strategy(_):
-        from .strategies import OF_TYPE
+def _of_type(cls):
+    from .strategies import OF_TYPE
 
-        return OF_TYPE[cls]()
-
-    return strategy
+    return OF_TYPE[cls]()

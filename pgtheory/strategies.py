@@ -302,5 +302,9 @@ def register() -> None:
     >>> find(st.from_type(pg.MDP), lambda mdp: True)
     MDP(n_states=1, n_actions=1, gamma=0, float64)
     """
-    for cls, strategy in OF_TYPE.items():
-        st.register_type_strategy(cls, lambda _, strategy=strategy: strategy())
+    for cls in OF_TYPE:
+        st.register_type_strategy(cls, _of_type)
+
+
+def _of_type(cls):
+    return OF_TYPE[cls]()
