@@ -4,6 +4,10 @@ With all of P, R, gamma, rho and the parameters symbols, both sides of a policy 
 them. The left side differentiates J, which knows no theorem; the right side is :func:`pgtheory.policy_gradient`. Cleared of
 their common denominator the sides are polynomials, and the theorem holds for every model of that size, at every parameter at
 which it is defined, if their difference is the zero polynomial. Both sides share the model, the policy and the linear solve.
+
+>>> from pgtheory.identities import general_identity
+>>> general_identity(1, 2).holds
+True
 """
 
 from __future__ import annotations
