@@ -107,10 +107,10 @@ def _roughness(f, start) -> float:
         try:
             middle = 2 * np.asarray(f(0.0), dtype=float)
             second = [float(np.max(np.abs(np.asarray(f(h), dtype=float) - middle + np.asarray(f(-h), dtype=float)), initial=0.0))
-                      for h in (start * 2.0**-k for k in (15, 17, 19, 21))]
+                      for h in (0.739 * start * 2.0**-k for k in range(13, 23))]
         except (ValueError, ArithmeticError):
             return 0.0
-    return max((small for large, small in zip(second, second[2:], strict=False) if large / 64 < small < np.inf), default=0.0)
+    return max((small for large, small in zip(second, second[4:], strict=False) if large / 64 < small < np.inf), default=0.0)
 
 
 def _confirmed(extrapolated, errors):

@@ -361,3 +361,16 @@ def test_a_terminal_gets_colour_and_progress_and_a_file_neither():
     os.close(master)
     assert process.returncode == 0 and b"\x1b[32mPASS\x1b[0m" in shown and b"[1/1] start-matters" in shown
     assert "\x1b" not in pgtheory(*QUICK, env=environment).stdout
+
+
+def test_the_report_never_replaces_the_model(tmp_path, capsys):
+    path = tmp_path / "m.json"
+    pg.models.load("start-matters").save(path)
+    before = path.read_bytes()
+    assert main(["verify", str(path), "--output", str(path)]) == 2
+    assert "is the model itself" in capsys.readouterr().err and path.read_bytes() == before
+
+
+def test_a_discount_of_absurd_length_is_refused_at_once(capsys):
+    assert main(["verify", "start-matters", "--gamma", "1e-99999999"]) == 2
+    assert "is no discount" in capsys.readouterr().err

@@ -162,3 +162,39 @@ def test_a_user_policy_with_analytic_code_is_differentiated_by_the_complex_step(
     problem = Problem(bandit(), Logistic(), [0.0])
     assert Logistic().differentiated_by([0.0]) == "complex step"
     assert complex_step.compute(problem, "grad J").value == pytest.approx([0.25], abs=1e-14)
+
+
+@pytest.mark.parametrize("size", [1e-290, 1e-300])
+def test_the_complex_step_bounds_its_underflow(size):
+    """V times h is subnormal at rewards this small; the error says so, and nothing right is called wrong."""
+    rng = np.random.default_rng(0)
+    mdp = pg.MDP(rng.dirichlet(np.ones(3), (3, 2)), rng.normal(size=(3, 2)) * size, 0.9, 0)
+    report = pg.verify(mdp, pg.SoftmaxPolicy(3, 2), rng.normal(size=(3, 2)), theorems=["stochastic", "recursion"], samples=0)
+    assert report.count("FAIL") == 0
+
+
+class Single(pg.Policy):
+    """Computes in single precision inside, as a network would, and takes no complex numbers."""
+
+    shape = (3, 2)
+
+    def probabilities(self, theta):
+        if np.iscomplexobj(theta):
+            raise RuntimeError("no complex tensors")
+        t = np.asarray(theta, dtype=np.float32)
+        e = np.exp(t - t.max(axis=1, keepdims=True)).astype(float)
+        return e / e.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("make", [
+    lambda rng: (Single(), rng.normal(size=(3, 2))),
+    lambda rng: (pg.EscortPolicy(3, 2), rng.normal(size=(3, 2)) * 1e-4),
+    lambda rng: (pg.SoftmaxPolicy(features=rng.normal(size=(3, 2, 2)) * 1e6), rng.normal(size=2) * 1e-6),
+], ids=["single precision", "escort at 1e-4", "features of 1e6"])
+def test_differences_are_not_deceived_by_flat_regions_or_noise(make, seed):
+    rng = np.random.default_rng(seed)
+    mdp = pg.MDP(rng.dirichlet(np.ones(3), (3, 2)), rng.normal(size=(3, 2)), 0.9, 0)
+    policy, theta = make(rng)
+    report = pg.verify(mdp, policy, theta, theorems=["stochastic", "recursion", "score-function"], samples=0)
+    assert report.count("FAIL") == 0, str(report)

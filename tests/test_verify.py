@@ -194,3 +194,43 @@ def test_the_same_seed_gives_the_same_report():
     mdp = pg.models.load("start-matters")
     first, second = (verified(mdp, samples=5000, theorems=["stochastic"], rng=3) for _ in range(2))
     assert first.to_dict() == second.to_dict()
+
+
+class Random(pg.Policy):
+    shape = (1,)
+
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def probabilities(self, theta):
+        p = self.rng.uniform(0.2, 0.8)
+        return np.array([[p, 1 - p], [0.5, 0.5]])
+
+
+class Writing(pg.Policy):
+    shape = (1,)
+
+    def probabilities(self, theta):
+        theta[0] = 0.5
+        return np.array([[0.5, 0.5], [0.5, 0.5]])
+
+
+@pytest.mark.parametrize("policy, message", [(Random(), "gives two answers at one theta"), (Writing(), "writes into theta")])
+def test_policies_that_are_random_or_write_into_theta_are_refused(policy, message):
+    theta = np.array([0.25])
+    with pytest.raises(pg.InvalidPolicyError, match=message):
+        pg.verify(pg.models.load("start-matters"), policy, theta)
+    assert theta[0] == 0.25
+
+
+def test_simulation_near_gamma_1_is_skipped_without_being_set_up():
+    rng = np.random.default_rng(2)
+    mdp = pg.MDP(rng.dirichlet(np.ones(3), (3, 2)), rng.normal(size=(3, 2)), 1 - 1e-8, 0)
+    report = verified(mdp, theorems=["stochastic"], samples=1000)
+    assert any("too long to simulate" in reason for _, reason in report.skipped)
+
+
+def test_a_solution_cannot_be_overwritten():
+    solution = pg.solve(pg.models.load("start-matters"), [[0.5, 0.5]] * 2)
+    with pytest.raises(AttributeError, match="a solution is frozen"):
+        solution.V = np.zeros(2)

@@ -207,3 +207,18 @@ def test_wrong_occupancies_are_caught():
     claim = replace(occupancy.CLAIM, equations=lambda p: wrong)
     report = pg.verify(mdp, policy, theta, theorems=[Theorem("occupancy", "", "", (), "", "", claim)], samples=400_000)
     assert {c.verdict for c in report.checks} == {"FAIL"} and len(report.checks) == 4
+
+
+def test_wrong_expected_rewards_of_a_sparse_model_are_caught_by_the_series(monkeypatch):
+    import scipy.sparse
+
+    monkeypatch.setattr(arithmetic.SparseKernel, "weigh",
+                        lambda self, R: np.asarray(R.sum(axis=1)).reshape(self.n_states, self.n_actions))
+    dense = ergodic()
+    S, A = dense.n_states, dense.n_actions
+    mdp = pg.MDP(scipy.sparse.csr_array(dense.P.reshape(S * A, S)), scipy.sparse.csr_array(dense.R.reshape(S * A, S)), dense.gamma,
+                 dense.rho)
+    policy, theta = softmax(mdp)
+    report = pg.verify(mdp, policy, theta, theorems=["bellman"], samples=0)
+    assert {c.part for c in report.checks if c.route == "series" and c.verdict == "FAIL"} == {
+        "V = sum_a pi Q", "Q = sum P (R + gamma V)"}
