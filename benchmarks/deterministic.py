@@ -9,8 +9,8 @@ import clock
 import numpy as np
 from scipy.linalg import lapack
 
-from pgtheory.continuous import ContinuousActionMDP
-from pgtheory.deterministic_policies import DeterministicPolicy
+from pgtheory.continuous.deterministic_policies import DeterministicPolicy
+from pgtheory.continuous.model import ContinuousActionMDP
 from pgtheory.models.continuous import random_continuous
 from pgtheory.solution import policy_gradient, solve
 

@@ -17,7 +17,7 @@ from .errors import InvalidPolicyError, NotExactError, PGTheoryError, UndefinedE
 from .horizon import check_horizon
 from .policies import DirectPolicy
 from .solution import solve
-from .trajectories import sample
+from .trajectories.batch import sample
 from .validation import read_only, whole_number
 
 

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .arithmetic import FactoredField, objects, over_common_powers
-from .continuous import ContinuousActionMDP
-from .deterministic_policies import DeterministicPolicy
+from .continuous.deterministic_policies import DeterministicPolicy
+from .continuous.model import ContinuousActionMDP
 from .differentiate import symbolic_derivative
 from .errors import PGTheoryError
 from .mdp import MDP

@@ -26,14 +26,14 @@ from .arithmetic import (
     join,
 )
 from .chain import Resolved, require_proper
-from .continuous import ContinuousActionMDP
-from .continuous_gradients import (
+from .continuous.gradients import (
     continuous_policy_gradient,
     continuous_value_gradient,
     refuse_horizon,
     require_finite_actions,
 )
-from .continuous_solution import solve_actions
+from .continuous.model import ContinuousActionMDP
+from .continuous.solution import solve_actions
 from .errors import InvalidPolicyError, NotExactError, PGTheoryError, UndefinedError
 from .mdp import MDP
 from .policies import Policy, one_theta

@@ -16,9 +16,9 @@ import scipy.sparse
 from .errors import NotExactError, PGTheoryError, UndefinedError
 from .estimators import Gpomdp, RewardToGo
 from .horizon import check_horizon
-from .sampling import ChainSampler
-from .scores import contract_scores
-from .trajectories import common_problem, sample
+from .trajectories.batch import common_problem, sample
+from .trajectories.sampling import ChainSampler
+from .trajectories.scores import contract_scores
 from .validation import whole_number
 
 GROUPS = 64            # independent groups whose means give the standard error of the fast path

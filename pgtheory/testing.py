@@ -14,7 +14,7 @@ from .arithmetic import EPS, as_array, canonical, join
 from .errors import PGTheoryError, UndefinedError
 from .mdp import MDP
 from .policies import one_theta
-from .problem import Problem
+from .problems.finite import Problem
 from .solution import policy_gradient, solve
 from .validation import bracket
 

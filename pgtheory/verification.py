@@ -12,8 +12,8 @@ from .checks.judge import judge, judge_given, judge_user
 from .checks.statistical import DEFAULT_SAMPLES, judge_statistically, statistical_reason
 from .checks.statistical import QUANTITIES as SIMULATED
 from .claims.equation import Equation
-from .continuous_problem import problem_of
 from .errors import PGTheoryError
+from .problems.continuous import problem_of
 from .report import Report
 from .routes import ROUTES
 

@@ -7,8 +7,8 @@ import pytest
 from episodic import as_floats, bandit, corridor, equal, exact_mdp, fractions, problems, shared_policy
 
 import pgtheory as pg
-from pgtheory.baselines import optimal_baseline, variance_parts
 from pgtheory.estimators import Baseline, RewardToGo
+from pgtheory.variance.baselines import optimal_baseline, variance_parts
 
 CASES = list(problems(6, seed=71))
 

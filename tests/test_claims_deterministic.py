@@ -15,8 +15,8 @@ from pgtheory.checks.catalogue import Theorem
 from pgtheory.checks.sequential import sequential_test
 from pgtheory.claims import deterministic, deterministic_bellman, recursion, unrolling
 from pgtheory.claims.equation import Equation
-from pgtheory.continuous_problem import problem_of
 from pgtheory.models.continuous import random_continuous
+from pgtheory.problems.continuous import problem_of
 from pgtheory.routes import monte_carlo
 from pgtheory.routes.deterministic_monte_carlo import DeterministicSampler
 from pgtheory.routes.monte_carlo import StateSampler

@@ -14,17 +14,17 @@ import pytest
 from episodic import as_floats, bandit, corridor, equal, exact_gradient, exact_mdp, fractions, problems, simplex
 
 import pgtheory as pg
-from pgtheory import problem as problem_module
 from pgtheory.checks.catalogue import Theorem
 from pgtheory.claims import baseline, eglp, log_derivative, surrogate_loss, trajectory_score
 from pgtheory.claims.episodes import ENTRIES, TRAJECTORIES, episodes_of
 from pgtheory.claims.equation import Equation
-from pgtheory.enumeration import count_trajectories
 from pgtheory.estimators import GAE, Reinforce, RewardToGo
 from pgtheory.horizon import evaluate_horizon
-from pgtheory.likelihood import trajectory_score as score_of
-from pgtheory.problem import Problem
-from pgtheory.scores import score_sums
+from pgtheory.problems import finite as problem_module
+from pgtheory.problems.finite import Problem
+from pgtheory.trajectories.enumeration import count_trajectories
+from pgtheory.trajectories.likelihood import trajectory_score as score_of
+from pgtheory.trajectories.scores import score_sums
 
 SLUGS = ("trajectory-score", "log-derivative", "surrogate-loss", "reward-to-go", "baseline", "eglp")
 ON_THE_SIMPLEX = {"log-derivative", "baseline", "eglp"}

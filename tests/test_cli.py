@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import pgtheory as pg
-from pgtheory import campaign
 from pgtheory.checks.catalogue import theorems
+from pgtheory.cli import campaign
 from pgtheory.cli import main
 from pgtheory.files import require_writable, write_whole
 
@@ -317,7 +317,7 @@ def test_ctrl_c_before_anything_was_finished_writes_nothing(monkeypatch, capsys,
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_a_real_interrupt_ends_with_130():
-    code = ("import os, signal\nfrom pgtheory import campaign\nfrom pgtheory.cli import main\n"
+    code = ("import os, signal\nfrom pgtheory.cli import campaign\nfrom pgtheory.cli import main\n"
             "campaign.verify = lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGINT)\n"
             "raise SystemExit(main(['verify']))")
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False,

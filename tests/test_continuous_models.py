@@ -8,7 +8,7 @@ import pytest
 import sympy
 
 import pgtheory as pg
-from pgtheory.continuous_slopes import slopes
+from pgtheory.continuous.slopes import slopes
 from pgtheory.models.continuous import CONTINUOUS, random_continuous
 
 HALF = np.array([0.5, 0.5])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pgtheory as pg
-from pgtheory.deterministic_critic import DeterministicCritic
+from pgtheory.continuous.critic import DeterministicCritic
 from pgtheory.models.continuous import random_continuous
 
 

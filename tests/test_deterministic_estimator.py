@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import pgtheory as pg
-from pgtheory.continuous_solution import solve_actions
-from pgtheory.deterministic_policies import DeterministicPolicy
+from pgtheory.continuous.deterministic_policies import DeterministicPolicy
+from pgtheory.continuous.solution import solve_actions
 from pgtheory.estimators import DeterministicGradient
 from pgtheory.estimators.deterministic import walk_model
 from pgtheory.models.continuous import thermostat

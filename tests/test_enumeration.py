@@ -8,7 +8,7 @@ import pytest
 from episodic import as_floats, bandit, exact_mdp, problems
 
 import pgtheory as pg
-from pgtheory.enumeration import count_trajectories
+from pgtheory.trajectories.enumeration import count_trajectories
 
 CASES = list(problems(8, seed=2))
 
@@ -79,7 +79,7 @@ def test_symbols_pass_through_and_the_log_derivative_is_the_score():
     from sympy import QQ
     from sympy.polys.fields import field
 
-    from pgtheory.likelihood import trajectory_score
+    from pgtheory.trajectories.likelihood import trajectory_score
 
     _, *w = field("a, b, c, d", QQ)
     theta = np.array(w, dtype=object).reshape(2, 2)

@@ -358,7 +358,7 @@ def test_an_action_dependent_baseline_flips_the_sign():
 def _weighted(weights):
     """An estimator from its weights: fn(batch, gamma) -> (N, T)."""
     def estimator(batch, policy, theta, gamma):
-        from pgtheory.scores import score_sums
+        from pgtheory.trajectories.scores import score_sums
 
         return score_sums(batch, policy, theta, weights(batch, gamma))
     return estimator

@@ -12,7 +12,7 @@ import scipy.sparse
 import pgtheory as pg
 from pgtheory import arithmetic
 from pgtheory.arithmetic import integers
-from pgtheory.continuous_slopes import slopes
+from pgtheory.continuous.slopes import slopes
 from pgtheory.solution import evaluate
 
 SEEDS = range(200)

@@ -8,8 +8,8 @@ import pytest
 from scipy import integrate, stats
 
 import pgtheory as pg
+from pgtheory.continuous.quadrature import doubled, gauss_hermite, gauss_legendre, product
 from pgtheory.differentiate import ladder
-from pgtheory.quadrature import doubled, gauss_hermite, gauss_legendre, product
 
 PHI = np.array([[1.0, 0.0], [0.5, -1.0], [-1.0, 2.0]])
 LOW, HIGH = -0.5, 1.25

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import pgtheory as pg
-from pgtheory.continuous_gradients import contributions, solve_policy
-from pgtheory.gaussian_solution import at_nodes
+from pgtheory.continuous.gaussian_solution import at_nodes
+from pgtheory.continuous.gradients import contributions, solve_policy
+from pgtheory.continuous.vanishing_noise import sigma_limit
 from pgtheory.models.continuous import noisy_target, random_continuous, thermostat
-from pgtheory.vanishing_noise import sigma_limit
 
 
 def cosine(gamma=0.9):
@@ -191,7 +191,7 @@ def test_score_function_second_moment_grows_like_sigma_to_the_minus_two():
 def test_score_moment_is_the_sampled_one():
     """Null: ||score Q||^2/(1-gamma)^2 has the quadrature's mean over samples; z-test, alpha 1e-9 (|z| < 6.2), seed 4."""
     model, policy, theta = cosine(), pg.GaussianPolicy(np.eye(2), 0.3), np.array([[0.3], [-1.1]])
-    from pgtheory.vanishing_noise import score_moment
+    from pgtheory.continuous.vanishing_noise import score_moment
     solution = solve_policy(model, policy, theta)
     exact, n = score_moment(policy, theta, solution), 4000
     rng = np.random.default_rng(4)

@@ -7,9 +7,9 @@ import scipy.sparse
 import pgtheory as pg
 from pgtheory.checks.sequential import sequential_test
 from pgtheory.differentiate import complex_step
-from pgtheory.problem import Problem
+from pgtheory.problems.finite import Problem
 from pgtheory.routes.monte_carlo import GradientSampler, StateSampler, testable_directions
-from pgtheory.sampling import ChainSampler
+from pgtheory.trajectories.sampling import ChainSampler
 
 FALSE_ALARM = 1e-9
 

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse
 
 import pgtheory as pg
-from pgtheory.problem import Problem
+from pgtheory.problems.finite import Problem
 from pgtheory.routes import complex_step, exact, finite_difference, series
 
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 
 import pgtheory as pg
-from pgtheory.sampling import AliasTable, ChainSampler
+from pgtheory.trajectories.sampling import AliasTable, ChainSampler
 
 EPS = np.finfo(float).eps
 FALSE_ALARM = 1e-9

@@ -9,7 +9,7 @@ from scipy.stats import binom, norm
 import pgtheory as pg
 from pgtheory.checks.betting import Bets, log_mean_exp, quadratic_loss, stakes
 from pgtheory.checks.sequential import SequentialTest, sequential_test
-from pgtheory.problem import Problem
+from pgtheory.problems.finite import Problem
 from pgtheory.routes.monte_carlo import GradientSampler
 
 SEEDS = 10_000

@@ -14,7 +14,7 @@ from pgtheory import strategies
 from pgtheory.arithmetic import DenseFactorization
 from pgtheory.chain import reaches
 from pgtheory.differentiate import exact_derivative, unit_directions
-from pgtheory.problem import Problem
+from pgtheory.problems.finite import Problem
 from pgtheory.solution import evaluate
 
 EPS = np.finfo(float).eps

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pgtheory as pg
-from pgtheory.problem import Problem
+from pgtheory.problems.finite import Problem
 from pgtheory.routes import complex_step, finite_difference
 
 N_MODELS = 2000

@@ -8,7 +8,7 @@ from episodic import as_floats, corridor, equal, exact_mdp, problems, shared_pol
 from scipy.stats import chi2
 
 import pgtheory as pg
-from pgtheory.likelihood import log_probability, trajectory_score
+from pgtheory.trajectories.likelihood import log_probability, trajectory_score
 
 
 def line():
@@ -148,14 +148,14 @@ def test_log_of_fractions_is_refused():
 
 
 def test_large_tables_are_contracted_in_chunks(monkeypatch):
-    import pgtheory.scores
+    import pgtheory.trajectories.scores
 
     rng = np.random.default_rng(13)
     mdp = as_floats(exact_mdp(rng))
     policy, theta = pg.SoftmaxPolicy(3, 2), rng.normal(size=(3, 2))
     batch = pg.sample(mdp, policy.probabilities(theta), 7, 3)
     whole = pg.estimators.RewardToGo()(batch, policy, theta, 0.9)
-    monkeypatch.setattr(pgtheory.scores, "TABLE", 12)
+    monkeypatch.setattr(pgtheory.trajectories.scores, "TABLE", 12)
     assert np.array_equal(pg.estimators.RewardToGo()(batch, policy, theta, 0.9), whole)
 
 

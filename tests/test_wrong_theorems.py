@@ -12,7 +12,7 @@ from pgtheory import arithmetic
 from pgtheory.checks.catalogue import Theorem
 from pgtheory.claims import stochastic
 from pgtheory.claims.equation import Equation
-from pgtheory.problem import Problem
+from pgtheory.problems.finite import Problem
 from pgtheory.solution import evaluate
 
 DIFFERENTIATING = ("complex-step", "finite-difference")

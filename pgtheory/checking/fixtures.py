@@ -13,12 +13,12 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from ..enumeration import enumerate_trajectories
 from ..errors import PGTheoryError
 from ..mdp import MDP
 from ..policies import Policy, SoftmaxPolicy
 from ..solution import solve
-from ..trajectories import TrajectoryBatch, common_problem
+from ..trajectories.batch import TrajectoryBatch, common_problem
+from ..trajectories.enumeration import enumerate_trajectories
 from ..validation import read_only
 
 N_FIXTURES = 3

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..checks.record import FAIL, PASS
-from ..enumeration import LIMIT, count_trajectories
 from ..errors import EstimatorError, PGTheoryError
 from ..horizon import check_horizon
 from ..policies import SoftmaxPolicy
+from ..trajectories.enumeration import LIMIT, count_trajectories
 from ..validation import whole_number
 from .calling import Answers, ask_all, probe
 from .diagnosis import diagnose, unseen
@@ -41,7 +41,7 @@ def check_estimator(fn, mdp=None, policy=None, theta=None, horizon=4, target="gr
     ----------
     fn : function (batch, policy, theta, gamma) -> (N,) + theta's shape, one estimate per trajectory; a list of N arrays will
         do. With ``batch_size=k > 1`` it is called on k trajectories and returns theta's shape, one gradient for all (or k,
-        whose mean is taken). ``batch`` is a :class:`~pgtheory.trajectories.TrajectoryBatch` with a critic in ``values`` and
+        whose mean is taken). ``batch`` is a :class:`~pgtheory.trajectories.batch.TrajectoryBatch` with a critic in ``values`` and
         ``next_values``; ``for tau in batch`` gives episodes as long as they were
     mdp, policy, theta : a problem of your own; by default three built-in ones that hide nothing
     horizon : int, the number of steps after which the problem ends (of built-in ones for groups, at most)

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import PGTheoryError
 from ..mdp import MDP
 from ..policies import SoftmaxPolicy
-from ..trajectories import Trajectory
+from ..trajectories.batch import Trajectory
 from ..validation import read_only
 from .fixtures import Fixture, fixture_of, generic_fixtures
 

@@ -14,9 +14,9 @@ import numpy as np
 from ..arithmetic import EPS
 from ..checks.record import FAIL, INCONCLUSIVE, PASS
 from ..checks.sequential import sequential_test
-from ..enumeration import LIMIT, count_trajectories
 from ..errors import PGTheoryError
-from ..trajectories import sample
+from ..trajectories.batch import sample
+from ..trajectories.enumeration import LIMIT, count_trajectories
 from .calling import LIMIT as GROUPS
 from .calling import UnsteadyError, ask_all, estimates_of, group_answer, probe
 from .fixtures import blind_spots

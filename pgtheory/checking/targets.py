@@ -25,7 +25,7 @@ from ..errors import PGTheoryError
 from ..estimators import GAE, ActorCritic, Baseline, Estimator, NStep, PerDecisionIS, VTrace
 from ..horizon import powers
 from ..solution import policy_gradient, solve
-from ..variance import moments
+from ..variance.exact import moments
 from .fixtures import Fixture
 
 LAM, STEPS, CLIP, BETA = 0.95, 2, 1.0, 0.1     # where a name comes without its number

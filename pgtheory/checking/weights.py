@@ -15,8 +15,8 @@ import numpy as np
 from ..checks.record import FAIL, PASS
 from ..errors import PGTheoryError
 from ..horizon import powers
-from ..scores import contract_scores
 from ..solution import solve
+from ..trajectories.scores import contract_scores
 from ..validation import whole_number
 from .asking import close
 from .fixtures import GAMMA, blind_spots

@@ -11,8 +11,8 @@ import numpy as np
 from ..arithmetic import EXPRESSION, as_array, canonical, reduced
 from ..claims import CLAIMS
 from ..claims.equation import Claim
-from ..continuous_problem import problem_of
 from ..errors import PGTheoryError, UndefinedError
+from ..problems.continuous import problem_of
 from ..routes import complex_step, exact, finite_difference, series
 from .record import Identity, Side
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..continuous_problem import problem_of
 from ..errors import PGTheoryError, UndefinedError
+from ..problems.continuous import problem_of
 from ..routes import complex_step, exact, finite_difference
 
 _ROUTES = {route.NAME: route for route in (complex_step, finite_difference, exact)}

@@ -10,7 +10,7 @@ def backup(problem, V):
 
     >>> import numpy as np, pgtheory as pg
     >>> from pgtheory.claims.deterministic_bellman import backup
-    >>> from pgtheory.continuous_problem import problem_of
+    >>> from pgtheory.problems.continuous import problem_of
     >>> model = pg.ContinuousActionMDP(lambda s, a: np.ones(1), lambda s, a: 1 - a**2, 0.5, [1.0])
     >>> backup(problem_of(model, pg.DeterministicPolicy(features=[[1.0]]), [[0.5]]), np.array([4.0]))
     array([2.75])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..likelihood import trajectory_score
-from ..scores import score_sums
+from ..trajectories.likelihood import trajectory_score
+from ..trajectories.scores import score_sums
 from .episodes import episodes_of, reason_against
 from .equation import Claim, Equation
 

@@ -7,13 +7,13 @@ from functools import cached_property
 import numpy as np
 
 from ..arithmetic import EPS, EXPRESSION
-from ..enumeration import count_trajectories, enumerate_trajectories
 from ..errors import UndefinedError
 from ..estimators import Reinforce
 from ..horizon import powers
-from ..likelihood import dynamics
 from ..slope import Slope
 from ..solution import solve
+from ..trajectories.enumeration import count_trajectories, enumerate_trajectories
+from ..trajectories.likelihood import dynamics
 
 LONGEST, LONGEST_SYMBOLIC = 6, 2                            # steps
 ENTRIES = {"float64": 500_000, "Fraction": 1_500}           # trajectories times entries of theta
@@ -28,7 +28,7 @@ def episodes_of(problem) -> Episodes:
     Raises :class:`UndefinedError` where even T = 1 has too many trajectories.
 
     >>> import numpy as np, pgtheory as pg
-    >>> from pgtheory.problem import Problem
+    >>> from pgtheory.problems.finite import Problem
     >>> from pgtheory.claims.episodes import episodes_of
     >>> found = episodes_of(Problem(pg.models.load("start-matters"), pg.SoftmaxPolicy(2, 2), np.zeros((2, 2))))
     >>> found.horizon, len(found.batch)

@@ -68,7 +68,7 @@ class Claim:
     equations : function of a Problem, returns a list of Equation
     applies : function of a Problem, returns None or the reason why the claim does not apply
     main : index of the equation that stands for the claim
-    kinds : kinds of problems that the claim is made for, see :class:`pgtheory.problem.AnyProblem`
+    kinds : kinds of problems that the claim is made for, see :class:`pgtheory.problems.finite.AnyProblem`
     """
 
     slug: str

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..estimators import RewardToGo
 from ..horizon import powers
-from ..scores import score_sums
+from ..trajectories.scores import score_sums
 from .episodes import episodes_of, reason_against
 from .equation import Claim, Equation
 

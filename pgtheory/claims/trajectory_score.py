@@ -2,7 +2,7 @@ r"""The score of a trajectory: the gradient of its log-probability knows the pol
 
 from __future__ import annotations
 
-from ..likelihood import trajectory_score
+from ..trajectories.likelihood import trajectory_score
 from .episodes import episodes_of, reason_against
 from .equation import Claim, Equation
 

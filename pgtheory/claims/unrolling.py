@@ -13,7 +13,7 @@ def terms(problem, k: int):
     r"""k arrays (S, n): term t is :math:`\gamma^t \sum_x \Pr(s \to x, t, \pi) \sum_a \nabla\pi(a|x) Q(x,a)`.
 
     >>> import numpy as np, pgtheory as pg
-    >>> from pgtheory.problem import Problem
+    >>> from pgtheory.problems.finite import Problem
     >>> from pgtheory.claims.unrolling import terms
     >>> problem = Problem(pg.models.load("start-matters"), pg.SoftmaxPolicy(2, 2), np.zeros((2, 2)))
     >>> [term[0].round(4).tolist() for term in terms(problem, 2)]
@@ -30,7 +30,7 @@ def unrolled(problem, k: int, grad_V):
     r"""(S, n): the k terms and the remainder :math:`\gamma^k \sum_x \Pr(s \to x, k, \pi) \nabla V(x)`.
 
     >>> import numpy as np, pgtheory as pg
-    >>> from pgtheory.problem import Problem
+    >>> from pgtheory.problems.finite import Problem
     >>> from pgtheory.claims.unrolling import unrolled
     >>> problem = Problem(pg.models.load("start-matters"), pg.SoftmaxPolicy(2, 2), np.zeros((2, 2)))
     >>> unrolled(problem, 0, np.ones((2, 4)))[0]

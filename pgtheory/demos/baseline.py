@@ -11,13 +11,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..enumeration import enumerate_trajectories
 from ..estimators import Baseline, Reinforce, RewardToGo
 from ..models import load
 from ..policies import SoftmaxPolicy
-from ..scores import score_sums
 from ..solution import solve
-from ..variance import moments
+from ..trajectories.enumeration import enumerate_trajectories
+from ..trajectories.scores import score_sums
+from ..variance.exact import moments
 from .style import BLUE, GREEN, GREY, ORANGE, RED, plain
 
 TITLE = "A baseline leaves the mean alone and moves the variance, not always down"

@@ -14,11 +14,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..enumeration import enumerate_trajectories
 from ..estimators import RewardToGo
 from ..models import load
 from ..policies import SoftmaxPolicy
 from ..solution import solve
+from ..trajectories.enumeration import enumerate_trajectories
 from .style import BLUE, ORANGE, RED, plain
 
 TITLE = "Without gamma^t the update follows no gradient: its Jacobian is not symmetric"

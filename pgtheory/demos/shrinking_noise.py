@@ -1,15 +1,15 @@
 r"""A Gaussian policy with sigma going to 0: its gradient tends to the deterministic one, its score estimate explodes.
 
-Silver et al., *Deterministic policy gradient algorithms*, ICML 2014, theorem 2; rates as in :mod:`pgtheory.vanishing_noise`.
+Silver et al., *Deterministic policy gradient algorithms*, ICML 2014, theorem 2; rates as in :mod:`pgtheory.continuous.vanishing_noise`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..deterministic_policies import DeterministicPolicy
+from ..continuous.deterministic_policies import DeterministicPolicy
+from ..continuous.vanishing_noise import sigma_limit
 from ..models import load
-from ..vanishing_noise import sigma_limit
 from .style import BLUE, GREEN, GREY, ORANGE, plain
 
 TITLE = "As sigma goes to 0 the gradients agree, and the score-function estimate does not survive it"

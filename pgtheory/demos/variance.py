@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..baselines import optimal_baseline
 from ..estimators import Baseline, Reinforce, RewardToGo
 from ..models import load
 from ..policies import SoftmaxPolicy
 from ..solution import solve
-from ..variance import moments
+from ..variance.baselines import optimal_baseline
+from ..variance.exact import moments
 from .style import BLUE, GREEN, GREY, ORANGE, VIOLET, plain
 
 TITLE = "One mean, four variances: estimators on the short corridor"

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..continuous import ContinuousActionMDP
-from ..continuous_gradients import solve_policy
-from ..deterministic_policies import DeterministicPolicy
+from ..continuous.deterministic_policies import DeterministicPolicy
+from ..continuous.gradients import solve_policy
+from ..continuous.model import ContinuousActionMDP
 from ..models import load
 from ..solution import policy_gradient, solve
 from .style import BLUE, GREEN, GREY, ORANGE, RED, plain

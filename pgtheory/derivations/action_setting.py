@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ..continuous_problem import DeterministicProblem
-from ..continuous_slopes import slopes
-from ..continuous_solution import solve_actions
+from ..continuous.slopes import slopes
+from ..continuous.solution import solve_actions
+from ..problems.continuous import DeterministicProblem
 from .setting import Setting
 
 

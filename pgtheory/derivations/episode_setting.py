@@ -11,7 +11,7 @@ from ..claims.eglp import NUMBERS
 from ..claims.episodes import Episodes, episodes_of
 from ..estimators import Reinforce, RewardToGo
 from ..horizon import powers
-from ..problem import Problem
+from ..problems.finite import Problem
 from ..routes.left import Left
 from .setting import Setting
 

@@ -11,13 +11,13 @@ from fractions import Fraction
 import numpy as np
 
 from ..claims.episodes import reason_against
-from ..continuous import ContinuousActionMDP
-from ..continuous_problem import DeterministicProblem, problem_of
-from ..deterministic_policies import DeterministicPolicy
+from ..continuous.deterministic_policies import DeterministicPolicy
+from ..continuous.model import ContinuousActionMDP
 from ..errors import PGTheoryError, UndefinedError
 from ..mdp import MDP
 from ..policies import SoftmaxPolicy
-from ..problem import Problem
+from ..problems.continuous import DeterministicProblem, problem_of
+from ..problems.finite import Problem
 from ..validation import whole_number
 from .action_setting import ActionSetting
 from .episode_setting import EpisodeSetting

@@ -14,7 +14,7 @@ import scipy.sparse
 from ..arithmetic import EPS, as_array, factorize, plus_identity
 from ..differentiate import complex_step, exact_derivative, ladder, symbolic_derivative
 from ..horizon import powers
-from ..problem import Problem
+from ..problems.finite import Problem
 from ..routes import complex_step as analytic_route
 from ..routes.left import Left
 from ..solution import evaluate

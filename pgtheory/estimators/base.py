@@ -13,7 +13,7 @@ import numpy as np
 from ..arithmetic import as_array, join
 from ..errors import NotExactError, UndefinedError
 from ..horizon import powers
-from ..scores import score_sums
+from ..trajectories.scores import score_sums
 from ..validation import first
 
 

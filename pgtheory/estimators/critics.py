@@ -15,8 +15,8 @@ from ..arithmetic import as_array
 from ..errors import PGTheoryError
 from ..horizon import powers
 from ..mdp import MDP
-from ..scores import gradient_sums
 from ..solution import solve
+from ..trajectories.scores import gradient_sums
 from ..validation import whole_number
 from .base import Estimator, discounted_sums, number, td_errors
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..arithmetic import as_array, join
-from ..continuous_solution import walk_model
+from ..continuous.solution import walk_model
 from ..errors import NotExactError, PGTheoryError
 from ..horizon import powers
 from .base import Estimator
@@ -31,7 +31,7 @@ class DeterministicGradient(Estimator):
     Lever, Heess, Degris, Wierstra, Riedmiller, *Deterministic policy gradient algorithms*, ICML 2014, theorem 1.
 
     >>> import numpy as np, pgtheory as pg
-    >>> from pgtheory.deterministic_policies import DeterministicPolicy
+    >>> from pgtheory.continuous.deterministic_policies import DeterministicPolicy
     >>> chain = pg.MDP([[[0, 1]], [[0, 1]]], [1.0, 2.0], 0.5, 0)
     >>> batch = pg.sample(chain, [[1.0], [1.0]], n=1, horizon=2)
     >>> policy = DeterministicPolicy(features=np.eye(2))

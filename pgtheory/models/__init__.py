@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from ..arithmetic import FRACTION
-from ..continuous import ContinuousActionMDP
+from ..continuous.model import ContinuousActionMDP
 from ..errors import InvalidMDPError, NotExactError
 from ..mdp import MDP
 from . import continuous, counterexamples, gridworlds, small, textbook  # noqa: F401  (importing them registers their models)

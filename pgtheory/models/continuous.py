@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..continuous import ContinuousActionMDP
+from ..continuous.model import ContinuousActionMDP
 from ..errors import InvalidMDPError
 from ..validation import whole_number
 from .catalogue import MODELS, Model, defaults

@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..arithmetic import EPS
-from ..continuous_slopes import slopes
+from ..continuous.slopes import slopes
 from ..errors import PGTheoryError, UndefinedError
-from ..sampling import AliasTable, ChainSampler
+from ..trajectories.sampling import AliasTable, ChainSampler
 from ..validation import require_finite
 from .monte_carlo import LARGEST_TABLE, _discount, _extremes, _failures
 
@@ -61,7 +61,7 @@ class DeterministicSampler:
     sum to 0. |m_j| / q is at most the total variation sum_j sum_x |m_j(s, x)|, so that draws have a box.
 
     >>> import numpy as np, pgtheory as pg
-    >>> from pgtheory.continuous_problem import problem_of
+    >>> from pgtheory.problems.continuous import problem_of
     >>> from pgtheory.routes.deterministic_monte_carlo import DeterministicSampler
     >>> model = pg.ContinuousActionMDP(lambda s, a: np.ones(1), lambda s, a: 1 - a**2, 0.5, [1.0])
     >>> problem = problem_of(model, pg.DeterministicPolicy(features=[[1.0]]), [[0.25]])

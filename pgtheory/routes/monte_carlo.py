@@ -21,7 +21,7 @@ import numpy as np
 
 from ..arithmetic import EPS
 from ..errors import NotExactError, PGTheoryError, UndefinedError
-from ..sampling import ChainSampler
+from ..trajectories.sampling import ChainSampler
 from ..validation import first, require_finite
 
 LARGEST_TABLE = 20_000_000    # S * A * k scores: 160 MB of float64
@@ -71,7 +71,7 @@ class GradientSampler:
     variance and the box shrink.
 
     >>> import numpy as np, pgtheory as pg
-    >>> from pgtheory.problem import Problem
+    >>> from pgtheory.problems.finite import Problem
     >>> from pgtheory.routes.monte_carlo import GradientSampler
     >>> mdp = pg.MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 0.0, 0)
     >>> sampler = GradientSampler(Problem(mdp, pg.SoftmaxPolicy(1, 2), [[0.0, 0.0]]), baseline=0)
@@ -161,7 +161,7 @@ class StateSampler:
     Raises :class:`UndefinedError` at gamma = 1, :class:`NotExactError` for a symbolic problem. Source: Zhang et al. 2020.
 
     >>> import numpy as np, pgtheory as pg
-    >>> from pgtheory.problem import Problem
+    >>> from pgtheory.problems.finite import Problem
     >>> from pgtheory.routes.monte_carlo import StateSampler
     >>> mdp = pg.MDP([[[0, 1]], [[0, 1]]], [0.0, 0.0], 0.5, 0)
     >>> sampler = StateSampler(Problem(mdp, pg.SoftmaxPolicy(2, 1), [[0.0], [0.0]]))
@@ -197,7 +197,7 @@ def testable_directions(problem, at_most, rng=0):
     probability at most 2^-k.
 
     >>> import pgtheory as pg
-    >>> from pgtheory.problem import Problem
+    >>> from pgtheory.problems.finite import Problem
     >>> from pgtheory.routes.monte_carlo import testable_directions
     >>> problem = Problem(pg.models.load("start-matters"), pg.SoftmaxPolicy(2, 2), [[0.0, 0.0], [0.0, 0.0]])
     >>> testable_directions(problem, at_most=4).shape, testable_directions(problem, at_most=3).shape

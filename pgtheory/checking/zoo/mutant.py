@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import PGTheoryError
 from ...estimators.base import discounted_sums
-from ...scores import score_sums
+from ...trajectories.scores import score_sums
 
 LAM = 0.95      # lambda of the traces, where the target names none
 CHUNK = 2**15   # trajectories gone through at once

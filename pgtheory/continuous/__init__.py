@@ -1,0 +1,1 @@
+"""Finite states, continuous actions: models, policies, exact solutions, gradients and what follows from them."""

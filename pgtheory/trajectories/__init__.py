@@ -1,0 +1,1 @@
+"""Trajectories: sampled, enumerated, with their laws, likelihoods and scores."""

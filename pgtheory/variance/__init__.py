@@ -1,0 +1,1 @@
+"""Exact moments of trajectory estimators, by linear recursion, and the baselines that follow from them."""
