@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arithmetic import COMPLEX, EPS, FLOAT, INTEGER, Arithmetic, as_array, is_negative, join
 from ..errors import InvalidMDPError, PGTheoryError
-from ..mdp import _discount
+from ..model_input import discount
 from ..validation import first, in_words, numbers, read_only, require_stochastic, whole_number
 from .slopes import action_in_words, contract
 
@@ -83,7 +83,7 @@ class ContinuousActionMDP:
     arithmetic: Arithmetic
 
     def __init__(self, P, R, gamma, rho, action_dim=1, vectorized=False, *, dP=None, dR=None):
-        gamma, gamma_arithmetic = _discount(gamma)
+        gamma, gamma_arithmetic = discount(gamma)
         rho, rho_arithmetic = _start(rho)
         put = super().__setattr__
         for name, function in (("P", P), ("R", R), ("dP", dP), ("dR", dR)):
