@@ -13,8 +13,7 @@ import pytest
 
 import pgtheory as pg
 from pgtheory.checks.catalogue import theorems
-from pgtheory.cli import campaign
-from pgtheory.cli import main
+from pgtheory.cli import campaign, main
 from pgtheory.files import require_writable, write_whole
 
 QUICK = ["verify", "start-matters", "--theorem", "bellman", "--samples", "0"]
@@ -168,6 +167,18 @@ def test_gym_models_discount_by_099_unless_told(capsys):
         assert json.loads(capsys.readouterr().out)["reports"][0]["context"]["gamma"] == gamma
 
 
+@pytest.mark.parametrize(("environment", "added"), [("FrozenLake-v1", True), ("NoEnd", False)])
+def test_a_state_that_gymnasium_does_not_have_is_said(environment, added, monkeypatch):
+    gymnasium = pytest.importorskip("gymnasium")
+    if not added:
+        env = gymnasium.make("FrozenLake-v1").unwrapped
+        env.P = {s: {a: [(p, t, r, False) for p, t, r, _ in env.P[s][a]] for a in env.P[s]} for s in env.P}
+        monkeypatch.setattr(gymnasium, "make", lambda name: env)
+    settings = {"rng": 0, "samples": 0, "theorems": ["bellman"]}
+    report = campaign._verified(f"gym:{environment}", campaign.load(f"gym:{environment}"), settings, "")
+    assert ("its last state is added" in report.model) is added
+
+
 def test_the_seed_decides_the_policy(capsys):
     mdp = pg.models.load("start-matters")
     (_, a), (_, b), (_, c) = (campaign.parameters(mdp, seed) for seed in (0, 0, 1))
@@ -217,6 +228,12 @@ def test_the_suffix_of_the_file_says_the_format_unless_told(capsys, tmp_path):
         assert (tmp_path / name).read_text().startswith(start)
         out = capsys.readouterr().out
         assert out.startswith("PASSED: 1 of 1") and out.endswith(f"written to {tmp_path / name}\n")
+
+
+def test_a_format_that_is_not_written_is_refused(capsys, tmp_path):
+    assert main([*QUICK, "--output", str(tmp_path / "a.pdf")]) == 2
+    assert "no report is written as .pdf; end the name in .txt, .json or .html" in capsys.readouterr().err
+    assert main([*QUICK, "--output", str(tmp_path / "a.pdf"), "--format", "html"]) == 0
 
 
 def test_lists_are_readable_at_80_columns_and_complete_in_json(capsys):
@@ -301,6 +318,7 @@ def test_ctrl_c_keeps_what_was_finished(interrupted, capsys):
 def test_ctrl_c_writes_a_whole_file_that_says_so(interrupted, capsys, tmp_path):
     assert main(["verify", "--theorem", "bellman", "--output", str(tmp_path / "r.json")]) == 130
     document = json.loads((tmp_path / "r.json").read_text())
+    assert document["established"].startswith("INTERRUPTED after 1 of 3 models; of these: PASSED")
     assert len(document["reports"]) == 1 and document["unfinished"] == ["dadashi-2a", "two-rooms"] and not document["passed"]
     assert "r.json" in capsys.readouterr().err
 

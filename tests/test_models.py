@@ -157,3 +157,11 @@ def test_bad_requests_are_refused_with_the_mend(call, error, words):
     with pytest.raises(error) as caught:
         call()
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "words"), [("gym:Taxi-v4", "pgtheory.from_gymnasium('Taxi-v4', gamma=0.99)"),
+                                             ("mine.json", "pgtheory.MDP.load('mine.json')")])
+def test_what_is_read_by_another_function_is_pointed_there(name, words):
+    with pytest.raises(pg.InvalidMDPError) as caught:
+        pg.models.load(name)
+    assert words in str(caught.value)

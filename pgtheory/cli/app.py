@@ -31,6 +31,10 @@ class Format(StrEnum):
     html = "html"
 
 
+FORMATS = {"": Format.text, ".txt": Format.text, ".text": Format.text, ".md": Format.text, ".log": Format.text,
+           ".json": Format.json, ".html": Format.html, ".htm": Format.html}
+
+
 class ListFormat(StrEnum):
     """What a list is written as."""
 
@@ -154,8 +158,11 @@ def verify(
 
 
 def _suffix(output: Path | None) -> Format:
-    return {".json": Format.json, ".html": Format.html, ".htm": Format.html}.get(
-        output.suffix.lower() if output else "", Format.text)
+    suffix = output.suffix.lower() if output else ""
+    if suffix not in FORMATS:
+        raise PGTheoryError(f"--output {output}: no report is written as {suffix}; end the name in .txt, .json or .html, or say "
+                            "which one with --format")
+    return FORMATS[suffix]
 
 
 @app.command()

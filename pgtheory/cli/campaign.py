@@ -130,7 +130,15 @@ def _verified(name, mdp, settings, title) -> Report:
             report = verify(mdp, policy, theta, progress=progress, **settings)
     except PGTheoryError as error:
         raise PGTheoryError(f"{name}: {error}") from error
-    return dataclasses.replace(report, model=f"{name}: {report.model}")
+    return dataclasses.replace(report, model=f"{name}: {report.model}{_added_state(name, mdp)}")
+
+
+def _added_state(name, mdp) -> str:
+    if not name.startswith(GYM):
+        return ""
+    from ..interop.from_gym import has_added_state
+
+    return "; its last state is added: finished episodes stay there" if has_added_state(name[len(GYM):], mdp) else ""
 
 
 @contextmanager
@@ -170,12 +178,18 @@ def _deliver(reports, unfinished, format, output) -> None:
     """The document to its file or to standard output, and in text the last line over all models."""
     if output is not None:
         write_whole(output, document(reports, format, unfinished).encode())
-        _show("\n".join(paragraph(established(reports))))
+        _show("\n".join(paragraph(_summary(reports, unfinished))))
         print(f"written to {output}")
     elif format != "text":
         sys.stdout.write(document(reports, format, unfinished))
     elif len(reports) > 1:
-        _show("\n".join(paragraph(established(reports))), first=False)
+        _show("\n".join(paragraph(_summary(reports, unfinished))), first=False)
+
+
+def _summary(reports, unfinished) -> str:
+    """What was established, which is never the whole where some models were not finished."""
+    done = f"INTERRUPTED after {len(reports)} of {len(reports) + len(unfinished)} models; of these: " if unfinished else ""
+    return done + established(reports)
 
 
 def document(reports, format: str, unfinished=()) -> str:
@@ -193,7 +207,7 @@ def document(reports, format: str, unfinished=()) -> str:
     if format == "json":
         return json.dumps(_record(reports, unfinished), indent=1, allow_nan=False) + "\n"
     parts = [as_text(report) for report in reports]
-    parts += ["\n".join(paragraph(established(reports)))] if len(reports) > 1 else []
+    parts += ["\n".join(paragraph(_summary(reports, unfinished)))] if len(reports) > 1 else []
     return f"\n\n{RULE}\n".join([*parts, *paragraph(note)]) + "\n"
 
 
@@ -201,7 +215,7 @@ def _record(reports, unfinished) -> dict:
     from .. import __version__
 
     return {"version": __version__, "passed": all(report.passed for report in reports) and not unfinished,
-            "established": established(reports), "unfinished": list(unfinished),
+            "established": _summary(reports, unfinished), "unfinished": list(unfinished),
             "reports": [report.to_dict() for report in reports]}
 
 

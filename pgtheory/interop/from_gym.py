@@ -79,6 +79,17 @@ def from_gymnasium(env_or_id, gamma, exact=False) -> MDP:
     return MDP(P, R, gamma, np.array(start, dtype=object if exact else float))
 
 
+def has_added_state(env_or_id, mdp) -> bool:
+    """Whether ``mdp``, read from this environment, has one state more than it, where finished episodes stay.
+
+    >>> import pgtheory as pg
+    >>> from pgtheory.interop.from_gym import has_added_state
+    >>> has_added_state("FrozenLake-v1", pg.from_gymnasium("FrozenLake-v1", 0.9))
+    True
+    """
+    return mdp.n_states > len(_environment(env_or_id).P)
+
+
 def _require_gamma(gamma, exact) -> None:
     if exact and isinstance(gamma, (float, np.floating)):
         raise NotExactError(f"gamma is the float {gamma!r} and exact=True asks for Fractions: floats are never silently "

@@ -117,24 +117,25 @@ def _strengths(reports) -> Iterable[str]:
     if exact:
         yield f"{exact} exact {'equality' if exact == 1 else 'equalities'}"
     if bounded:
-        yield f"{bounded} {'agreement within its bound' if bounded == 1 else 'agreements within bounds'}{_ground(reports)}"
+        yield f"{bounded} {'agreement within its bound' if bounded == 1 else 'agreements within bounds'}{_ground(reports, bounded)}"
     if statistical:
         yield f"{statistical} statistical PASS, {'' if statistical == 1 else 'each '}excluding a bias above " \
               f"its bound{_confidence(reports)}"
 
 
-def _ground(reports) -> str:
+def _ground(reports, n) -> str:
     """The conditioning and the scales that the bounds refer to."""
     known = [report.context for report in reports if isinstance(report.context.get("conditioning"), Real)]
     if not known:
         return ""
+    refer = "refers" if n == 1 else "refer"
     worst = max(known, key=lambda context: context["conditioning"])
     if len(reports) > 1:
-        return f" that refer to the scales and the conditioning of each model, at most {worst['conditioning']:.4g}"
+        return f" that {refer} to the scales and the conditioning of each model, at most {worst['conditioning']:.4g}"
     name = "the mean episode length" if worst.get("gamma") in (1, "1") else "1/(1-gamma)"
     known_scales = ((key, worst.get(f"{key}_scale")) for key in ("value", "gradient"))
     scales = (f"{key} scale {scale:.4g}, " for key, scale in known_scales if isinstance(scale, Real))
-    return f" that refer to {''.join(scales)}conditioning {worst['conditioning']:.4g} ({name})"
+    return f" that {refer} to {''.join(scales)}conditioning {worst['conditioning']:.4g} ({name})"
 
 
 def _confidence(reports) -> str:
