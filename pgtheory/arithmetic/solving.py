@@ -5,23 +5,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy.sparse
 from scipy.linalg import lapack
 
-from ..errors import UndefinedError
 from .dual import Dual
 from .entries import objects
 from .factored import Factored, FactoredField, over_common_powers, total
 from .integers import IntegerFactorization, IntegerRows, singular
-from .kinds import EPS, Arithmetic, is_sparse
+from .kinds import EPS, Arithmetic, in_balls, is_sparse
+from .precise import BallFactorization
 from .products import stacked
+from .sparse import SparseFactorization, singular_to_working_precision
 
 LARGE = 400    # states from which half a factorisation saves more than refinement costs
-
-
-def _singular():
-    return UndefinedError("I - gamma P_pi is singular to working precision: episodes last longer than floating point can "
-                          "tell from for ever; lower gamma, or state the model in Fractions")
 
 
 class DenseFactorization:
@@ -39,7 +34,7 @@ class DenseFactorization:
             return
         self._lu, self._pivots, info = getrf(M.T, overwrite_a=True)
         if info > 0:
-            raise _singular()
+            raise singular_to_working_precision()
 
     def solve(self, B, transpose=False):
         """X (n, m) or (n,) with M X = B, or M^T X = B."""
@@ -113,31 +108,7 @@ class BatchFactorization:
         try:
             return np.linalg.solve(M, B[..., None])[..., 0]
         except np.linalg.LinAlgError:
-            raise _singular() from None
-
-
-class SparseFactorization:
-    """SuperLU of a csr matrix, read as the csc form of its transpose. Row diagonally dominant: no pivoting is needed."""
-
-    def __init__(self, M):
-        from scipy.sparse.linalg import splu
-
-        transposed = scipy.sparse.csc_array((M.data, M.indices, M.indptr), shape=M.shape)
-        self._empty = M.shape[0] == 0
-        if self._empty:
-            return
-        try:
-            self._lu = splu(transposed, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                            options={"SymmetricMode": True})
-        except RuntimeError:
-            raise _singular() from None
-
-    def solve(self, B, transpose=False):
-        if self._empty:
-            return np.zeros_like(B)
-        if np.iscomplexobj(B) and self._lu.L.dtype.kind != "c":
-            return self.solve(B.real.copy(), transpose) + 1j * self.solve(B.imag.copy(), transpose)
-        return self._lu.solve(np.ascontiguousarray(B), "N" if transpose else "T")
+            raise singular_to_working_precision() from None
 
 
 class ExpressionFactorization:
@@ -208,7 +179,8 @@ class DualFactorization:
     """A + N e: X = x + y e has A x = a and A y = b - N x, for the right-hand side a + b e."""
 
     def __init__(self, M):
-        self._A, self._N = IntegerFactorization(IntegerRows.of(_part(M, "a"))), _part(M, "b")
+        A, self._N = _part(M, "a"), _part(M, "b")
+        self._A = BallFactorization(A) if in_balls(A) else IntegerFactorization(IntegerRows.of(A))
 
     def solve(self, B, transpose=False):
         x = self._A.solve(_part(B, "a"), transpose)
@@ -237,6 +209,8 @@ def _exactly(M, arithmetic):
         return IntegerFactorization(M if isinstance(M, IntegerRows) else IntegerRows.of(M))
     if arithmetic.name == "field":
         return FieldFactorization(M, arithmetic)
+    if arithmetic.enclosing:
+        return BallFactorization(M)
     return DualFactorization(M) if arithmetic.name == "dual" else ExpressionFactorization(M)
 
 
