@@ -132,12 +132,12 @@ class TrajectoryBatch:
         """
         return replace(self, critic=critic_table(values, self.mdp.n_states, self.actions.shape[1], self.arithmetic))
 
-    @property
+    @cached_property
     def values(self):
         """(N, T) the critic at s_t, reward units; 0 after the end."""
         return self._criticised(0)
 
-    @property
+    @cached_property
     def next_values(self):
         """(N, T) the critic at the state that step t reached, whatever that state is; 0 after the end."""
         return self._criticised(1)
