@@ -33,7 +33,7 @@ from .arithmetic.twofold import UNIT, Twofold, correction, row_products, times_m
 def error_bounds(solution) -> Mapping:
     """Bounds on the largest |computed - exact| of "V", "Q", "d", "D", "J"; each computed when it is first asked for.
 
-    Floats; for a batch of policies arrays of the batch's shape; 0 in exact arithmetic; infinity where nothing can be
+    Floats; for a batch of policies arrays of the batch's shape; 0 in exact arithmetic, the radius in balls; infinity where nothing can be
     certified. V, Q and J in reward units. "D" raises :class:`UndefinedError` at gamma = 1.
 
     >>> import pgtheory as pg
@@ -60,7 +60,27 @@ def neighbourhood(solution, slack) -> tuple[Balls, Balls]:
     >>> bool(0.02 < Q.rad[0, 0] < 0.03), bool(d.rad[0] < 0.1)
     (True, True)
     """
+    near = neighbourhood_of(solution, slack)
+    return near.Q, near.d
+
+
+def neighbourhood_of(solution, slack) -> Neighbourhood:
+    """The same, with what bounds the error of any other system that these policies solve."""
     return _Certificate(solution, solution.V, solution.d).nearby(slack)
+
+
+class Neighbourhood:
+    r"""Q and d of every policy near one, enclosed, and the x, y > 0 with :math:`x - \gamma |P_{\pi'}| x \ge y` for all of them."""
+
+    def __init__(self, Q: Balls, d: Balls, x, y, inside):
+        self.Q, self.d, self._x, self._y, self._inside = Q, d, x, y, inside
+
+    def off(self, residual) -> float:
+        """At least |X - exact| for an X (S, n) whose residual is at most that (S, n) in absolute value; infinity where unknown."""
+        with np.errstate(all="ignore"):
+            worst = np.max(upward(residual[self._inside] / self._y[:, None]), axis=0, initial=0.0)
+            largest = float(np.max(upward(np.max(self._x, initial=0.0) * worst), initial=0.0))
+        return largest if largest >= 0 else np.inf
 
 
 class ErrorBounds(Mapping):
@@ -92,6 +112,8 @@ class ErrorBounds(Mapping):
     def _bound(self, name):
         computed = getattr(self._solution, name)
         batch = self._solution.pi.shape[:-2]
+        if self._solution.arithmetic.enclosing:
+            return np.array([x.rad for x in np.asarray(computed).flat]).reshape(batch + (-1,)).max(axis=-1)[()]
         if self._solution.arithmetic.exact:
             return np.zeros(batch, dtype=int) if batch else 0
         if not batch:
@@ -185,8 +207,8 @@ class _Certificate:
             return x, y
         return np.full_like(x, np.inf), np.ones_like(y)
 
-    def nearby(self, slack) -> tuple[Balls, Balls]:
-        """(Q, d) for every policy within ``slack``."""
+    def nearby(self, slack) -> Neighbourhood:
+        """What holds of every policy within ``slack``."""
         (Q, wide_Q), (d, wide_d), (x, y) = self.Q, self.d, self._weights
         inside, gamma, P = self._inside, self._mdp.gamma, self._P
         slack = np.where(inside[:, None], upward(slack), 0.0)
@@ -197,7 +219,8 @@ class _Certificate:
         wide_Q = wide_Q + upward(gamma * upper_product(P, wide_V)).reshape(slack.shape)
         moved = upward(gamma * upper_product(P.T, (upward(d.magnitude + wide_d)[:, None] * slack).reshape(-1)))
         wide_d = wide_d + upward(upper_product(x[None, inside], moved[inside])[0] / np.min(y, initial=np.inf))
-        return Balls(Q.value, _with_rounding(Q, wide_Q)), Balls(d.value, _with_rounding(d, wide_d))
+        Q, d = Balls(Q.value, _with_rounding(Q, wide_Q)), Balls(d.value, _with_rounding(d, wide_d))
+        return Neighbourhood(Q, d, x, y, inside)
 
     def _solve(self, b, transpose=False):
         """About M^-1 b, in whose place anything finite would do."""

@@ -84,7 +84,10 @@ def require_stochastic(sums, name: str, terms: int, arithmetic: Arithmetic, erro
 
     ``advice(index, total)`` ends the message.
     """
-    bad = sums != 1 if arithmetic.exact else ~(np.abs(np.real(sums) - 1) <= 4 * max(terms, 1) * EPS)
+    slack = 4 * max(terms, 1) * EPS
+    bad = sums != 1 if arithmetic.exact else ~(np.abs(np.real(sums) - 1) <= slack)
+    if arithmetic.enclosing:      # rows of floats keep what they miss
+        bad = np.array([abs(x - 1) > slack for x in sums.flat], dtype=bool).reshape(sums.shape)
     if arithmetic.symbolic:
         bad = np.array([not _is_one(x, arithmetic) for x in sums.flat], dtype=bool).reshape(sums.shape)
     if np.any(bad):

@@ -331,3 +331,29 @@ def test_canonical_forms_of_equal_rational_functions_are_equal():
                                          (K(1) / 2, False), (-T, False)])
 def test_signs_are_known_of_numbers_and_not_of_symbols(x, negative):
     assert is_negative(x) is negative
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+def test_elimination_of_polynomials_solves_what_the_adjugate_solves(monkeypatch, transpose):
+    """Nine rows and one symbol are eliminated; with the threshold out of reach the adjugate answers; both solve the system."""
+    from sympy import QQ
+    from sympy.polys.rings import ring
+
+    import pgtheory.arithmetic.solving as solving
+    from pgtheory.arithmetic import Arithmetic, FactoredField
+
+    rng, K = np.random.default_rng(0), FactoredField(ring("x", QQ)[0])
+    x = K.gens[0]
+    M = np.array([[K(int(v)) / (1 + x) + (x if i == j else 0) for j, v in enumerate(row)]
+                  for i, row in enumerate(rng.integers(-2, 3, (9, 9)))], dtype=object)
+    b = np.array([K(int(v)) + x for v in rng.integers(-3, 4, 9)], dtype=object)
+    arithmetic = Arithmetic("field", K)
+    found = factorize(M, arithmetic).solve(b, transpose)
+    monkeypatch.setattr(solving, "ELIMINATED", 100)
+    assert (found == factorize(M, arithmetic).solve(b, transpose)).all()
+    assert (((M.T if transpose else M) @ found) == b).all()
+    assert not ((M if transpose else M.T) @ found == b).all()                                    # negative control
+    monkeypatch.undo()
+    M[1] = M[0]
+    with pytest.raises(pg.UndefinedError, match="singular"):
+        factorize(M, arithmetic).solve(b, transpose)

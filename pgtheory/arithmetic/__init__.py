@@ -10,6 +10,7 @@ name                  array                    solve
 ``float64``           float64                  LAPACK getrf / getrs; SuperLU where sparse
 ``complex128``        complex128               the same (the complex step passes through)
 ``Fraction``          object                   integers, rows cleared of denominators: python-flint, or sympy
+``ball``              object, ``Ball``         python-flint's ``arb_mat``, with as many bits as asked for
 ``dual``              object, ``Dual``         the same for the value, and again for the derivative
 ``field``             object, ``FracElement``  sympy ``DomainMatrix`` over the polynomials, rows cleared of
                       or ``Factored``          denominators
@@ -33,13 +34,14 @@ from .kinds import (
     INTEGER,
     Arithmetic,
     as_array,
-    is_expression,
-    is_negative,
+    balls_of,
+    in_balls,
     is_sparse,
     join,
-    require_exact_real,
 )
+from .precise import Ball, overlap
 from .products import DenseKernel, ExactKernel, SparseKernel, dot_rows, kernel, plus_identity
+from .signs import is_expression, is_negative, require_exact_real
 from .solving import DenseFactorization, RefinedFactorization, factorize
 from .symbolic import canonical, factored, rational_field, reduced
 
@@ -53,6 +55,7 @@ __all__ = [
     "FRACTION",
     "INTEGER",
     "Arithmetic",
+    "Ball",
     "DenseFactorization",
     "DenseKernel",
     "ExactKernel",
@@ -62,11 +65,13 @@ __all__ = [
     "RefinedFactorization",
     "SparseKernel",
     "as_array",
+    "balls_of",
     "canonical",
     "distinct",
     "dot_rows",
     "factored",
     "factorize",
+    "in_balls",
     "is_expression",
     "is_negative",
     "is_sparse",
@@ -75,6 +80,7 @@ __all__ = [
     "nonzero",
     "objects",
     "over_common_powers",
+    "overlap",
     "plus_identity",
     "rational_field",
     "reduced",

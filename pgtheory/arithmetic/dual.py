@@ -1,4 +1,4 @@
-r"""Dual numbers a + b e with e^2 = 0, over Fractions: a function of them returns its value and its exact derivative.
+r"""Dual numbers a + b e with e^2 = 0, over Fractions or balls: a function of them returns its value and its exact derivative.
 
 Source: Clifford 1873; Griewank & Walther, *Evaluating Derivatives*, 2008, section 3.1 (forward mode).
 """
@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from .precise import Ball
+
+ZERO = Fraction(0)
+
 
 class Dual:
-    """a + b e, both Fractions. Ordered by a, the number itself; b is infinitesimal.
+    """a + b e, both Fractions (or balls). Ordered by a, the number itself; b is infinitesimal.
 
     >>> from pgtheory.arithmetic.dual import Dual
     >>> x = Dual(3, 1)
@@ -20,7 +24,7 @@ class Dual:
     __slots__ = ("a", "b")
 
     def __init__(self, a, b=0):
-        self.a, self.b = Fraction(a), Fraction(b)
+        self.a, self.b = _part(a), _part(b)
 
     def __repr__(self):
         return f"Dual({self.a}, {self.b})"
@@ -43,7 +47,7 @@ class Dual:
 
     def __mul__(self, other):
         other = _dual(other)
-        return other if other is NotImplemented else Dual(self.a * other.a, self.a * other.b + self.b * other.a)
+        return other if other is NotImplemented else Dual(_product(self.a, other.a), _product(self.a, other.b) + _product(self.b, other.a))
 
     __rmul__ = __mul__
 
@@ -57,17 +61,22 @@ class Dual:
     def __rtruediv__(self, other):
         return Dual(other) / self
 
-    def __pow__(self, n: int):
+    def __pow__(self, n):
         if n == 0:
             return Dual(1)
         return Dual(self.a**n, n * self.a ** (n - 1) * self.b)
+
+    def exp(self) -> Dual:
+        """Of balls only: e to a power is no Fraction."""
+        e = self.a.exp()
+        return Dual(e, e * self.b)
 
     def __abs__(self):
         return -self if self.a < 0 else self
 
     def __eq__(self, other):
         other = _dual(other)
-        return other if other is NotImplemented else (self.a, self.b) == (other.a, other.b)
+        return other if other is NotImplemented else bool(self.a == other.a and self.b == other.b)
 
     def __hash__(self):
         return hash((self.a, self.b))
@@ -85,7 +94,16 @@ class Dual:
         return self.a >= _dual(other).a
 
 
+def _part(x):
+    return x if type(x) in (Fraction, Ball) else Fraction(x)
+
+
+def _product(x, y):
+    """x y, with nothing done where either is a Fraction that is 0, as most slopes are."""
+    return x * y if x and y else ZERO
+
+
 def _dual(x):
     if isinstance(x, Dual):
         return x
-    return Dual(x) if isinstance(x, (int, Fraction)) else NotImplemented
+    return Dual(x) if isinstance(x, (int, Fraction, Ball)) else NotImplemented

@@ -16,20 +16,30 @@ from ..errors import NotExactError, PGTheoryError
 from .dual import Dual
 from .entries import distinct, objects
 from .factored import Factored
+from .precise import Ball, flint_or_raise, whole_bits
 
 EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What the entries of an array are; ``field`` is the sympy field, or a :class:`FactoredField`, where ``name`` is "field"."""
+    """What the entries of an array are.
+
+    ``field`` is the sympy field, or a :class:`FactoredField`, where ``name`` is "field"; and the bits where it is "ball".
+    """
 
     name: str
     field: Any = None
 
     @property
     def exact(self) -> bool:
+        """Nothing is rounded, or no rounding goes uncounted, as in balls: a formula needs no analysis of its errors."""
         return self.name in EXACT
+
+    @property
+    def enclosing(self) -> bool:
+        """Balls: sides that overlap may be equal, and the radii say how much room that leaves."""
+        return self.name == "ball"
 
     @property
     def symbolic(self) -> bool:
@@ -39,6 +49,8 @@ class Arithmetic:
         """An integer, Fraction or element, as a number of this arithmetic."""
         if self.name == "Fraction":
             return _fraction(value)
+        if self.name == "ball":
+            return Ball.of(value, self.field)
         if self.name == "dual":
             return value if isinstance(value, Dual) else Dual(value)
         if self.name == "field":
@@ -72,13 +84,19 @@ class Arithmetic:
         return out
 
 
-EXACT = frozenset({"Fraction", "dual", "field", "expression"})
+EXACT = frozenset({"Fraction", "ball", "dual", "field", "expression"})
 INTEGER = Arithmetic("integer")
 FLOAT = Arithmetic("float64")
 COMPLEX = Arithmetic("complex128")
 FRACTION = Arithmetic("Fraction")
 DUAL = Arithmetic("dual")
 EXPRESSION = Arithmetic("expression")
+
+
+def balls_of(bits: int) -> Arithmetic:
+    """The arithmetic of balls with that many bits; :class:`MissingExtraError` where python-flint is not installed."""
+    flint_or_raise()
+    return Arithmetic("ball", whole_bits(bits))
 
 
 def _loaded(module: str, *names: str) -> tuple:
@@ -124,6 +142,8 @@ def _of_type(cls: type) -> str:
         return "integer"
     if issubclass(cls, Fraction):
         return "Fraction"
+    if issubclass(cls, Ball):
+        return "ball"
     if issubclass(cls, Dual):
         return "dual"
     if issubclass(cls, (float, np.floating)):
@@ -137,35 +157,11 @@ def _of_type(cls: type) -> str:
     return ""
 
 
-def is_negative(x) -> bool:
-    """x is known to be below 0; a symbol has no sign.
-
-    >>> import sympy
-    >>> from pgtheory.arithmetic import is_negative
-    >>> is_negative(-1), is_negative(sympy.sqrt(2) - 2), is_negative(sympy.Symbol("x"))
-    (True, True, False)
-    """
-    if isinstance(x, Rational):
-        return bool(x < 0)
-    if isinstance(x, _loaded("sympy.polys.fields", "FracElement")):
-        below = x.field.domain.is_negative
-        return x.numer.is_ground and x.denom.is_ground and below(x.numer.LC) != below(x.denom.LC)
-    return getattr(x, "is_negative", None) is True
-
-
-def is_expression(cls: type) -> bool:
-    """A type of sympy expressions."""
-    return issubclass(cls, _loaded("sympy.core.expr", "Expr"))
-
-
-def require_exact_real(x, place: str, error) -> None:
-    """Raise where a sympy expression is infinite or complex (``error``), or holds a Float (:class:`NotExactError`)."""
-    if not isinstance(x, _loaded("sympy.core.expr", "Expr")):
-        return
-    if x.has(*_loaded("sympy.core.numbers", "Float")):
-        raise NotExactError(f"{place} is {x}: floats are never silently rounded; write a Rational")
-    if x.is_number and x.is_real is not True:
-        raise error(f"{place} is {x}: entries must be {'real' if x.is_finite else 'finite'}")
+def in_balls(array) -> bool:
+    """The entries are balls, or dual numbers over them: e to their power can be had."""
+    if not isinstance(array, np.ndarray) or array.dtype != object or not array.size:
+        return False
+    return any(isinstance(x, Ball) or isinstance(getattr(x, "a", None), Ball) for x in array.flat)
 
 
 def _at(name: str, index) -> str:
@@ -230,7 +226,9 @@ def _as_object_array(array, name):
         raise next(_no_number(x, name, index) for index, x in np.ndenumerate(array) if not _of_type(type(x)))
     if kinds <= {"integer"}:
         return array.astype(np.int64) if _fits_int64(array) else FRACTION.convert(array), INTEGER
-    if "float64" in kinds or "complex128" in kinds:
+    if "ball" in kinds and kinds <= {"ball", "integer", "Fraction", "float64"}:
+        arithmetic = Arithmetic("ball", max(x.bits for x in array.flat if isinstance(x, Ball)))
+    elif "float64" in kinds or "complex128" in kinds:
         if kinds & EXACT:
             index = next(i for i, x in np.ndenumerate(array) if _of_type(type(x)) in ("float64", "complex128"))
             raise NotExactError(f"{_at(name, index)} is the float {array[index]!r} among exact numbers: floats are never "
@@ -268,13 +266,17 @@ def _common_field(array, name):
 
 
 def join(*arithmetics: Arithmetic) -> Arithmetic:
-    """The arithmetic in which arrays of these arithmetics meet. Floats and exact numbers do not meet."""
+    """The arithmetic in which arrays of these arithmetics meet. Floats and exact numbers do not meet, but in balls."""
     names = {a.name for a in arithmetics}
+    if "ball" in names and names <= {"ball", "integer", "Fraction", "float64"}:
+        return Arithmetic("ball", max(a.field for a in arithmetics if a.enclosing))
     exact = names & EXACT
     inexact = names & {"float64", "complex128"}
     if exact and inexact:
         raise NotExactError(f"{' and '.join(sorted(inexact))} numbers met {' and '.join(sorted(exact))} numbers: floats are "
                             "never silently rounded; give the model, the policy and theta in one arithmetic")
+    if "ball" in names and names & {"expression", "field"}:
+        raise NotExactError("balls met symbols: give the model, the policy and theta in numbers")
     if "expression" in names:
         return EXPRESSION
     if "field" in names:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from .dual import Dual
-from .entries import objects
+from .entries import nonzero, objects
 from .factored import Factored, FactoredField, over_common_powers, total
 from .integers import IntegerFactorization, IntegerRows, singular
 from .kinds import EPS, Arithmetic, in_balls, is_sparse
@@ -16,6 +16,7 @@ from .precise import BallFactorization
 from .products import stacked
 from .sparse import SparseFactorization, singular_to_working_precision
 
+ELIMINATED, FEW_SYMBOLS = 8, 2   # rows from which, and symbols up to which, elimination of polynomials pays
 LARGE = 400    # states from which half a factorisation saves more than refinement costs
 
 
@@ -142,7 +143,8 @@ class FieldFactorization:
     r"""A square system of rational functions: rows cleared of denominators, then elimination without any fraction.
 
     With the rows of M cleared by R = diag(c), the matrix R M is one of polynomials, and sympy's division-free adjugate and
-    determinant give M^-1 = adj(R M) R / det(R M). Source: Berkowitz, *Information Processing Letters* 18 (1984).
+    determinant give M^-1 = adj(R M) R / det(R M); or its fraction-free elimination another pair. Source: Berkowitz,
+    *Information Processing Letters* 18 (1984); Bareiss, *Mathematics of Computation* 22 (1968).
     """
 
     def __init__(self, M, arithmetic):
@@ -153,7 +155,7 @@ class FieldFactorization:
         cleared = [over_common_powers(map(self._field, row)) for row in M]
         self._scales = [Factored(self._field, self._field.ring.one, powers) for powers, _ in cleared]
         matrix = DomainMatrix([polynomials for _, polynomials in cleared], M.shape, self._field.ring.to_domain())
-        adjugate, determinant = matrix.adj_det()
+        adjugate, determinant = _inverse_over(matrix)
         self._determinant = self._field(determinant)
         self._adjugate = [[self._field(x) for x in row] for row in adjugate.to_list()]
 
@@ -175,6 +177,27 @@ class FieldFactorization:
         return out.reshape(B.shape)
 
 
+def _inverse_over(matrix):
+    """(numerators, denominator) of the inverse of a matrix of polynomials; a denominator of 0 where there is none.
+
+    Elimination without fractions takes n^3 products of polynomials that grow, the division-free adjugate n^4 of shorter ones:
+    with few symbols and many rows the former is quicker.
+    """
+    from sympy.polys.matrices.exceptions import DMNonInvertibleMatrixError
+
+    if matrix.shape[0] < ELIMINATED or len(_occurring(matrix)) > FEW_SYMBOLS:
+        return matrix.adj_det()
+    try:
+        return matrix.inv_den(method="rref")
+    except DMNonInvertibleMatrixError:
+        return matrix, matrix.domain.zero
+
+
+def _occurring(matrix) -> set:
+    """Indices of the symbols of the ring that occur in the matrix."""
+    return {i for row in matrix.to_list() for x in row for monomial in x.itermonoms() for i, k in enumerate(monomial) if k}
+
+
 class DualFactorization:
     """A + N e: X = x + y e has A x = a and A y = b - N x, for the right-hand side a + b e."""
 
@@ -184,8 +207,16 @@ class DualFactorization:
 
     def solve(self, B, transpose=False):
         x = self._A.solve(_part(B, "a"), transpose)
-        y = self._A.solve(_part(B, "b") - (self._N.T if transpose else self._N) @ x, transpose)
+        y = self._A.solve(_part(B, "b") - _along_pattern(self._N.T if transpose else self._N, x), transpose)
         return objects([Dual(*parts) for parts in zip(x.flat, y.flat, strict=True)], B.shape)
+
+
+def _along_pattern(N, x):
+    """N @ x, for a matrix most of whose entries are 0."""
+    out = objects([0] * x.size, x.shape)
+    for i, j in np.argwhere(nonzero(N)):
+        out[i] = out[i] + N[i, j] * x[j]
+    return out
 
 
 def _part(array, name):

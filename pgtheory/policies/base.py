@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic import FLOAT, as_array
+from ..arithmetic import FLOAT, as_array, join
 from ..errors import InvalidPolicyError, NotExactError, PGTheoryError
 from ..validation import first, require_finite
 
@@ -110,8 +110,11 @@ class Policy:
         return f"{type(self).__name__}(shape={tuple(self.shape)})"
 
 
-def one_theta(policy, theta):
-    """The parameters of one policy, not a stack of them; raises :class:`InvalidPolicyError` where either is none."""
+def one_theta(policy, theta, model=None):
+    """The parameters of one policy, not a stack of them; raises :class:`InvalidPolicyError` where either is none.
+
+    On a model in balls they become balls, so that what the policy rounds is enclosed too.
+    """
     if not isinstance(policy, Policy):
         given = policy.__name__ if isinstance(policy, type) else type(policy).__name__
         raise InvalidPolicyError(f"policy is {given}: it must be a policy object, such as SoftmaxPolicy(S, A); "
@@ -121,6 +124,8 @@ def one_theta(policy, theta):
     if 0 in policy.shape:
         raise InvalidPolicyError(f"{type(policy).__name__}.shape is {policy.shape}: a policy needs at least one parameter")
     theta = policy.check_theta(theta)
+    if getattr(getattr(model, "arithmetic", None), "enclosing", False):
+        theta = policy.check_theta(join(model.arithmetic, as_array(theta)[1]).convert(theta))
     if theta.ndim != len(policy.shape):
         raise InvalidPolicyError(f"theta has shape {theta.shape}: this policy's is {policy.shape}; take the gradients of a "
                                  "stack one by one")

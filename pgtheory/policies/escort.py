@@ -6,7 +6,7 @@ from numbers import Real
 
 import numpy as np
 
-from ..arithmetic import as_array
+from ..arithmetic import as_array, in_balls
 from ..errors import InvalidPolicyError, NotExactError
 from ..validation import bracket, first
 from .base import Policy, as_weights, parameters
@@ -45,7 +45,7 @@ class EscortPolicy(Policy):
         if zero.all(axis=-1).any():
             raise InvalidPolicyError(f"theta{bracket(first(zero.all(axis=-1)))} is a row of zeros: |theta|^p cannot be "
                                      "normalised there")
-        if theta.dtype == object and not isinstance(self.power, int):
+        if theta.dtype == object and not isinstance(self.power, int) and not in_balls(theta):
             raise NotExactError(f"power {self.power} of exact parameters is not rational: use an integer power")
         return theta
 

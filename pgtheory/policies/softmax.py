@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import as_array, dot_rows, is_negative
+from ..arithmetic import as_array, dot_rows, in_balls, is_negative
 from ..errors import InvalidPolicyError, NotExactError
 from ..validation import bracket, first, in_words, numbers, require_finite
 from .base import Policy, as_weights, parameters
@@ -70,7 +70,7 @@ class SoftmaxPolicy(Policy):
         theta = parameters(theta, self.shape)
         if self.weights:
             _require_positive(theta)
-        elif theta.dtype == object:
+        elif theta.dtype == object and not in_balls(theta):
             raise NotExactError("a softmax of exact logits is not rational: use SoftmaxPolicy(S, A, weights=True), whose "
                                 "theta holds the weights w = e^logit")
         return theta
@@ -91,8 +91,9 @@ class SoftmaxPolicy(Policy):
         return _softmax(theta if self.features is None else self._logits(theta))
 
     def _logits(self, theta):
+        phi = as_array(theta)[1].convert(self.features) if theta.dtype == object else self.features
         with np.errstate(over="ignore", invalid="ignore"):
-            logits = np.einsum("sak,...k->...sa", self.features, theta)
+            logits = np.einsum("sak,...k->...sa", phi, theta)
         require_finite(logits, "the logit ", InvalidPolicyError, "features . theta overflows; scale the features or theta")
         return logits
 
