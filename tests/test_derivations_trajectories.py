@@ -248,8 +248,8 @@ def test_a_wrong_score_formula_is_seen(monkeypatch):
 
 
 def test_a_bootstrap_in_the_backward_recursion_is_seen(monkeypatch):
-    from pgtheory.problems import finite as problem_module
     from pgtheory.horizon import evaluate_horizon
+    from pgtheory.problems import finite as problem_module
 
     monkeypatch.setattr(problem_module, "evaluate_horizon", lambda mdp, pi, T: evaluate_horizon(mdp, pi, T + 1))
     assert failing("log-derivative") == {"Differentiate the sum", "Start and dynamics drop out"}

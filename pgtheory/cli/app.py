@@ -189,11 +189,18 @@ def prove(
         metavar="MODEL", show_default=False,
         help="A built-in name (in fractions), gym:ENV_ID, or a file; without one, the running example of proofs/.")] = None,
     k: Annotated[int, typer.Option("-k", "--steps", metavar="K", min=1, help="How many steps are unrolled.")] = 3,
+    format: Annotated[Format | None, typer.Option(
+        show_default=False, help="Default: text, or what the suffix of --output says.")] = None,
+    output: Annotated[Path | None, typer.Option(
+        metavar="FILE", show_default=False, help="Write the proofs there, whole or not at all.")] = None,
 ):
-    """Go through the proof of a claim: both sides of every step, and a verdict each."""
+    """Go through the proof of a claim: both sides of every step, and a verdict each.
+
+    Text shows one entry of both sides of a step; json and html hold all of them.
+    """
     from .proving import run
 
-    return partial(run, slug, model, k)
+    return partial(run, slug, model, k, (format or _suffix(output)).value, output)
 
 
 @app.command()

@@ -126,7 +126,7 @@ def parameters(mdp: MDP | ContinuousActionMDP, seed: int):
 def _verified(name, mdp, settings, title) -> Report:
     policy, theta = parameters(mdp, settings["rng"])
     try:
-        with _progress(title) as progress:
+        with progress_bar(title) as progress:
             report = verify(mdp, policy, theta, progress=progress, **settings)
     except PGTheoryError as error:
         raise PGTheoryError(f"{name}: {error}") from error
@@ -142,7 +142,7 @@ def _added_state(name, mdp) -> str:
 
 
 @contextmanager
-def _progress(title: str):
+def progress_bar(title: str):
     """A function (done, total, text) that draws a bar on standard error, or None where that is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

@@ -18,6 +18,7 @@ from ..validation import bracket
 from .line import EQUAL
 
 LONGEST = 24       # characters of a number that is printed in full
+LONGEST_FORMULA = 300
 MOST_ROWS, MOST_COLUMNS = 6, 6
 
 
@@ -112,7 +113,9 @@ def number(x) -> str:
     text = str(x)
     if len(text) <= LONGEST:
         return text
-    return f"about {float(x):.6g}" if isinstance(x, Real) else text[:3 * LONGEST] + " ..." * (len(text) > 3 * LONGEST)
+    if isinstance(x, Real):
+        return f"about {float(x):.6g}"
+    return text if len(text) <= LONGEST_FORMULA else f"(a formula of {len(text)} characters, whole in HTML and JSON)"
 
 
 # ------------------------------------------------------------------------------------------------------ typeset
@@ -120,10 +123,11 @@ def number(x) -> str:
 
 def as_html(proof) -> str:
     """The same for a notebook: formulas and small arrays as MathML, every text escaped, no script."""
-    return "\n".join(['<div class="pgtheory">', f"<style>{SCOPED}</style>", *_html(proof), "</div>"])
+    return "\n".join(['<div class="pgtheory">', f"<style>{SCOPED}</style>", *sections(proof), "</div>"])
 
 
-def _html(proof) -> Iterator[str]:
+def sections(proof, whole=False) -> Iterator[str]:
+    """The proof; with ``whole`` every entry of both sides where they are not typeset as arrays."""
     yield f"<h2>{escape(proof.title)} <code>{escape(proof.slug)}</code></h2>"
     yield f'<div class="statement">{mathml(proof.statement)}</div>'
     yield f"<ul>{''.join(f'<li>{escape(h)}</li>' for h in proof.hypotheses)}</ul>"
@@ -136,9 +140,21 @@ def _html(proof) -> Iterator[str]:
         if array:
             yield f'<div class="statement">{mathml(array)}</div>'
         yield f'<p class="quiet">{escape(comparison(step))}</p>'
+        if whole and not array:
+            yield from _entries(step)
     for title, reason in proof.skipped:
         yield f'<p class="quiet">Not checked here: {escape(title)}: {escape(reason)}.</p>'
     yield f'<p class="established {"passed" if proof.passed else "failed"}">{escape(conclusion(proof))}</p>'
+
+
+def _entries(step) -> Iterator[str]:
+    """A table of all entries of both sides, folded away."""
+    sign = escape(step.relation)
+    yield f"<details><summary>all {step.lhs.size} entries</summary><table><tbody>"
+    for index in np.ndindex(step.lhs.shape):
+        yield (f'<tr><td>{escape(_place(step, index))}</td><td><code>{escape(str(step.lhs[index]))}</code></td><td>{sign}</td>'
+               f'<td><code>{escape(str(step.rhs[index]))}</code></td></tr>')
+    yield "</tbody></table></details>"
 
 
 def _array(step) -> str:

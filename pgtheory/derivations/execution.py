@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..checks.catalogue import theorems
 from ..errors import PGTheoryError
 from . import (
@@ -24,7 +26,7 @@ from . import (
 )
 from .display import number
 from .instance import action_instance, episode_instance, instance
-from .line import EQUAL, check
+from .line import EQUAL, Step, check
 from .proof import Proof
 
 MOST_PARAMETERS = 12   # that are printed
@@ -37,7 +39,7 @@ ON_TRAJECTORIES = {"trajectory-score": trajectory_score, "log-derivative": log_d
                    "eglp": eglp, "reward-to-go": reward_to_go, "baseline": baseline}   # of a finite horizon
 
 
-def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
+def prove(slug, model=None, policy=None, theta=None, k=3, progress: Callable | None = None) -> Proof:
     r"""Go through the proof of a claim step by step, both sides of every step computed on an instance.
 
     Parameters
@@ -49,6 +51,7 @@ def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
         ContinuousActionMDP, None is one action a state
     k : int, how many steps are unrolled, at least 1; for the claims about trajectories the horizon, or as many steps up to
         k as can be written out trajectory by trajectory: the k of the result says how many
+    progress : called as progress(done, total, text) before each step
 
     Returns
     -------
@@ -82,19 +85,40 @@ def prove(slug, model=None, policy=None, theta=None, k=3) -> Proof:
     >>> print(str(proof).splitlines()[-1])
     model: proofs/unrolling.md
     """
+    return prove_in(slug, {}, model, policy, theta, k, progress)
+
+
+def prove_in(slug, settings: dict, model=None, policy=None, theta=None, k=3, progress: Callable | None = None) -> Proof:
+    """:func:`prove` that keeps what it computes in ``settings``, for other claims about the same instance."""
     theorem = theorems[slug]
     known = DERIVATIONS | ON_ACTIONS | ON_TRAJECTORIES
     if slug not in known:
         raise PGTheoryError(f"the claim {slug!r} has no derivation: there are {', '.join(known)}")
-    derivation = known[slug]
-    setting = _made_for(slug)(model, policy, theta, k)
+    derivation, made = known[slug], _made_for(slug)
+    if made not in settings:
+        settings[made] = made(model, policy, theta, k)
+    setting = settings[made]
     found, skipped = derivation.lines(setting), list(getattr(derivation, "skipped", lambda setting: [])(setting))
+    numbered = list(zip(_numbers(derivation, found, made, setting.k), found, strict=True))
     if setting.arithmetic.symbolic:
         skipped += [(line.title, "symbols have no order") for line in found if line.relation != EQUAL]
-        found = [line for line in found if line.relation == EQUAL]
-    steps = tuple(check(line, setting, number) for number, line in enumerate(found, 1))
+        numbered = [(place, line) for place, line in numbered if line.relation == EQUAL]
+    steps: list[Step] = []
+    for place, line in numbered:
+        if progress is not None:
+            progress(len(steps), len(numbered), line.title)
+        steps.append(check(line, setting, place))
     return Proof(theorem.slug, theorem.title, theorem.statement, theorem.hypotheses, theorem.source, theorem.proof,
-                 repr(setting.problem.mdp), _in_words(setting.problem), setting.k, setting.exact, steps, tuple(skipped))
+                 repr(setting.problem.mdp), _in_words(setting.problem), setting.k, setting.exact, tuple(steps), tuple(skipped))
+
+
+def _numbers(derivation, found, made, k) -> list[int]:
+    """The place of every line among the sections of the proof's file, which walks through the running example."""
+    places = {line.title: i for i, line in enumerate(derivation.lines(made(k=k)), 1)}
+    out: list[int] = []
+    for line in found:
+        out.append(places.get(line.title, (out[-1] if out else 0) + 1))     # what takes another's place at gamma = 1
+    return out
 
 
 def _made_for(slug):

@@ -20,7 +20,8 @@ class Proof:
     steps : tuple of Step
     skipped : tuple of (title, reason) of lines that cannot be checked here
 
-    ``str(proof)`` prints the steps in 80 columns; a notebook typesets them.
+    ``str(proof)`` prints the steps in 80 columns, one entry of each; a notebook typesets them; ``to_html`` and ``to_dict``
+    hold every entry.
 
     >>> import pgtheory as pg
     >>> proof = pg.prove("occupancy", k=2)
@@ -45,6 +46,18 @@ class Proof:
     def passed(self) -> bool:
         """Every step holds."""
         return bool(self.steps) and all(step.verdict == PASS for step in self.steps)
+
+    def to_dict(self) -> dict:
+        """Plain values for JSON, both sides of every step whole: see :func:`pgtheory.report.data.plain`."""
+        from .page import as_dict
+
+        return as_dict(self)
+
+    def to_html(self) -> str:
+        """One self-contained HTML page, both sides of every step whole."""
+        from .page import as_page
+
+        return as_page([self])
 
     def __str__(self):
         from .display import as_text

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse
 
-from ..arithmetic import EPS, as_array, factorize, plus_identity
+from ..arithmetic import EPS, as_array, factorize, join, nonzero, plus_identity
 from ..differentiate import complex_step, exact_derivative, ladder, symbolic_derivative
 from ..horizon import powers
 from ..problems.finite import Problem
@@ -147,10 +147,18 @@ class Setting:
         r"""(S, A) Q as the value of the chain of pairs: (s, a) -> (s', a') with probability P(s'|s,a) pi(a'|s')."""
         n = self.S * self.A
         both = self.alive[:, None] & self.alive[None, :]
-        P = np.where(both[:, None, :], self.P, self.arithmetic.zeros(self.P.shape))
-        M, arithmetic = as_array((P[:, :, :, None] * (pi * -self.gamma)[None, None, :, :]).reshape(n, n))
+        M, arithmetic = as_array(self._pair_chain(both, pi * -self.gamma).reshape(n, n))
         factor = factorize(plus_identity(M), arithmetic)
         return factor.solve(arithmetic.convert(self.r.reshape(n))).reshape(self.S, self.A)
+
+    def _pair_chain(self, both, pi):
+        """(S, A, S, A) P(s'|s,a) pi(a'|s') where ``both`` states take part; exact numbers along the non-zero pattern of P."""
+        if not self.exact:
+            return np.where(both[:, None, :], self.P, 0.0)[:, :, :, None] * pi
+        out = join(self.arithmetic, as_array(pi)[1]).zeros(self.P.shape + (self.A,))
+        for s, a, t in np.argwhere(both[:, None, :] & nonzero(self.P)):
+            out[s, a, t] = pi[t] * self.P[s, a, t]
+        return out
 
     @cached_property
     def Q_of_pairs(self) -> Left:
