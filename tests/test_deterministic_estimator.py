@@ -1,5 +1,7 @@
 """The deterministic policy gradient along trajectories, against differentiation of J that knows no theorem."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -82,4 +84,60 @@ def test_stochastic_tools_say_that_they_need_probabilities(room):
     model, policy = room
     chain = walk_model(model, policy.actions(THETA))
     with pytest.raises(pg.InvalidPolicyError, match="need one with probabilities"):
-        pg.moments(DeterministicGradient(np.zeros((3, 1))), chain, policy, THETA, horizon=2)
+        pg.simulate_gradient(DeterministicGradient(np.zeros((3, 1))), chain, policy, THETA, 10, 2)
+    with pytest.raises(pg.InvalidPolicyError, match="walk_model"):
+        pg.moments(DeterministicGradient(np.zeros((3, 1))), pg.models.load("bandit"), policy, THETA, horizon=2)
+    with pytest.raises(pg.PGTheoryError, match="behaviour has no meaning"):
+        pg.moments(DeterministicGradient(np.zeros((3, 1))), chain, policy, THETA, horizon=2, behaviour=np.ones((3, 1)))
+    with pytest.raises(pg.PGTheoryError, match="action_gradient has shape"):
+        pg.moments(DeterministicGradient(np.zeros((2, 3, 1))), chain, policy, THETA)
+
+
+# ------------------------------------------------------------------------------------------------ exact moments
+
+
+HALF = Fraction(1, 2)
+
+
+def rational_walk(terminal=False):
+    """Three states in Fractions, the last of them at rest where asked, and a policy of two features."""
+    P = [[[HALF, Fraction(1, 3), Fraction(1, 6)]], [[Fraction(1, 4), HALF, Fraction(1, 4)]],
+         [[0, 0, 1]] if terminal else [[Fraction(1, 5), Fraction(1, 5), Fraction(3, 5)]]]
+    R = np.zeros((3, 1), dtype=int) if terminal else [[1], [2], [3]]
+    policy = DeterministicPolicy(features=np.array([[1, 2], [1, -1], [1, 0]]))
+    return pg.MDP(P, R, Fraction(2, 3), [HALF, HALF, 0]), policy, np.array([[Fraction(1)], [HALF]])
+
+
+@pytest.mark.parametrize("weighting", [True, False])
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("by_time", [True, False])
+def test_moments_by_recursion_are_those_of_the_enumeration(weighting, terminal, by_time):
+    """In Fractions, with ==; a state at rest adds its slope at every step, as the estimator does."""
+    chain, policy, theta = rational_walk(terminal)
+    slopes = np.array([[Fraction(3 * s + t + 1, 7)] for t in range(T) for s in range(3)], dtype=object).reshape(T, 3, 1)
+    estimator = DeterministicGradient(slopes if by_time else slopes[0], gamma_weighting=weighting)
+    fast, slow = (pg.moments(f, chain, policy, theta, horizon=T) for f in (estimator, lambda *call: estimator(*call)))
+    assert fast.mean.shape == (2, 1) and (fast.mean == slow.mean).all() and (fast.covariance == slow.covariance).all()
+    assert isinstance(fast.covariance[0, 0], Fraction) and fast.covariance[0, 0] > 0
+
+
+def test_without_horizon_the_mean_is_the_deterministic_policy_gradient_and_the_covariance_the_limit(room):
+    model, policy = room
+    solution = pg.solve(model, policy.actions(THETA))
+    estimator = DeterministicGradient(solution.grad_Q)
+    whole, long = (pg.moments(estimator, model, policy, THETA, horizon=h) for h in (None, 400))
+    assert np.allclose(whole.mean, pg.policy_gradient(model, policy, THETA), rtol=1e-11)
+    assert np.allclose(whole.covariance, long.covariance, rtol=1e-11, atol=1e-13) and whole.total_variance > 1e-3
+    dropped = DeterministicGradient(solution.grad_Q, gamma_weighting=False)
+    with pytest.raises(pg.UndefinedError, match="DeterministicGradient has no finite second moment"):
+        pg.moments(dropped, model, policy, THETA)
+
+
+def test_at_rest_the_moment_without_discount_exists_where_nothing_is_added():
+    chain, policy, theta = rational_walk(terminal=True)
+    slopes = np.array([[Fraction(1)], [Fraction(2)], [Fraction(0)]], dtype=object)
+    still = pg.moments(DeterministicGradient(slopes, gamma_weighting=False), chain, policy, theta)
+    assert float(still.total_variance) > 0
+    slopes[2, 0] = Fraction(1)
+    with pytest.raises(pg.UndefinedError, match="no finite second moment"):
+        pg.moments(DeterministicGradient(slopes, gamma_weighting=False), chain, policy, theta)

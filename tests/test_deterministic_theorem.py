@@ -197,7 +197,3 @@ def test_shapes_that_do_not_meet_are_named():
         pg.policy_gradient(model, pg.DeterministicPolicy(np.eye(2)), np.zeros((2, 1)))
     with pytest.raises(pg.InvalidPolicyError, match=r"actions of shape \(3, 2\).*R\^1"):
         pg.policy_gradient(model, pg.DeterministicPolicy(np.eye(3)), np.zeros((3, 2)))
-    with pytest.raises(pg.PGTheoryError, match="horizon"):
-        pg.policy_gradient(model, pg.DeterministicPolicy(np.eye(3)), np.zeros((3, 1)), horizon=3)
-    with pytest.raises(pg.PGTheoryError, match="horizon"):
-        pg.solve(model, np.zeros((3, 1)), horizon=3)

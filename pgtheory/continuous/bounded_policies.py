@@ -92,8 +92,7 @@ class TruncatedGaussianPolicy(GaussianPolicy):
         log_Z = _log_mass((self.low - mean) / sigma, (self.high - mean) / sigma)
         return (-(((actions - mean) / sigma) ** 2) / 2 - LOG_2PI / 2 - np.log(sigma) - log_Z).sum(axis=-1)
 
-    def sample(self, theta, states=None, rng=0):
-        """(S, k) actions, one a state; or (..., k) in ``states`` (...). ``rng``: a Generator or a seed."""
+    def _latent_sample(self, theta, states, rng):
         mean, sigma = self._in(self.means(theta), states), self.deviations(theta)
         z = _inverse((self.low - mean) / sigma, (self.high - mean) / sigma, np.random.default_rng(rng).random(mean.shape))
         return np.clip(mean + sigma * z, self.low, self.high)

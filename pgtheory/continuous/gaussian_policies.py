@@ -152,8 +152,16 @@ class GaussianPolicy:
 
     def sample(self, theta, states=None, rng=0):
         """(S, k) actions, one a state; or (..., k) in ``states`` (...). ``rng``: a Generator or a seed."""
+        return self._bounded(self._latent_sample(theta, states, rng))
+
+    def draw(self, theta, states, rng=0):
+        """(..., k) actions in ``states`` (...), and their scores (..., p), d log pi / d (mean, log sigma)."""
+        latent = self._latent_sample(theta, states, rng)
+        return self._bounded(latent), self._local_score(theta, latent, states)
+
+    def _latent_sample(self, theta, states, rng):
         mean = self._in(self.means(theta), states)
-        return self._bounded(mean + self.deviations(theta) * np.random.default_rng(rng).standard_normal(mean.shape))
+        return mean + self.deviations(theta) * np.random.default_rng(rng).standard_normal(mean.shape)
 
     def pullback(self, theta, weights):
         """theta's shape, from weights (S, p) on the mean and log sigma of every state."""

@@ -68,13 +68,19 @@ def solve_density(model, policy, theta) -> GaussianSolution:
 
 def at_nodes(model, policy, theta, n: int) -> GaussianSolution:
     """The solution with ``n`` nodes an action dimension, whether or not that is enough; theta may be complex."""
+    return GaussianSolution(model, *moments(model, policy, theta, n))
+
+
+def moments(model, policy, theta, n: int):
+    """(S, 1 + p, S) of P and (S, 1 + p) of the reward, with ``n`` nodes: their means, and their means weighted by the scores;
+    and (S,) bool, which states rest at every node."""
     theta = policy.check_theta(theta)
     S, k = policy.means(theta).shape
     P_moments, r_moments, resting = 0.0, 0.0, np.ones(S, dtype=bool)
     for part in parts(n**k, max(1, ENTRIES // S**2)):
         P, r, rest = _moments(model, policy.rule(theta, n, part))
         P_moments, r_moments, resting = P_moments + P, r_moments + r, resting & rest
-    return GaussianSolution(model, P_moments, r_moments, resting)
+    return P_moments, r_moments, resting
 
 
 def _moments(model, rule):
@@ -86,7 +92,12 @@ def _moments(model, rule):
 
 
 def _moved(new, old) -> float:
-    """Largest change of V and of the score-weighted Q, each relative to its largest entry; terms that cancel count too."""
-    V = np.abs(new.V - old.V).max() / max(np.abs(new.V).max(), np.finfo(float).tiny)
-    change = np.abs(new.score_weighted_Q - old.score_weighted_Q).max()
-    return max(V, change / max(np.abs(new.score_weighted_Q).max(), np.abs(new.V).max(), np.finfo(float).tiny))
+    return relative_move((new.V, new.score_weighted_Q), (old.V, old.score_weighted_Q))
+
+
+def relative_move(new, old) -> float:
+    """Largest change of (V, score-weighted Q), each relative to its largest entry; terms that cancel count too."""
+    (V, weights), (old_V, old_weights) = new, old
+    largest, tiny = np.abs(V).max(), np.finfo(float).tiny
+    change = np.abs(weights - old_weights).max() / max(np.abs(weights).max(), largest, tiny)
+    return max(np.abs(V - old_V).max() / max(largest, tiny), change)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import InvalidPolicyError, PGTheoryError
+from ..errors import InvalidPolicyError
 from .deterministic_policies import DeterministicPolicy
+from .finite_horizon import solve_actions_horizon, solve_density_horizon
 from .gaussian_policies import GaussianPolicy
 from .gaussian_solution import solve_density
 from .solution import solve_actions
 
 
-def continuous_policy_gradient(model, policy, theta):
+def continuous_policy_gradient(model, policy, theta, horizon=None):
     r"""theta's shape: the policy gradient, :math:`\frac{1}{1-\gamma} E_{s \sim D}[\nabla_\theta\mu(s) \nabla_a Q(s,a)]` at
     a = mu(s), or for a density :math:`\frac{1}{1-\gamma} E_{s \sim D, a \sim \pi}[\nabla_\theta\log\pi(a|s) Q(s,a)]`.
 
-    Source: Silver et al. 2014, theorem 1; Sutton et al. 2000, theorem 1.
+    With ``horizon=T`` that of the T steps. Source: Silver et al. 2014, theorem 1; Sutton et al. 2000, theorem 1.
 
     >>> import pgtheory as pg, sympy
     >>> a = sympy.Symbol("a")
@@ -23,6 +24,9 @@ def continuous_policy_gradient(model, policy, theta):
     >>> pg.policy_gradient(model, pg.DeterministicPolicy(features=[[2.0]]), [[0.125]])
     array([[2.]])
     """
+    if horizon is not None:
+        solution = solve_policy(model, policy, theta, horizon)
+        return policy.pullback(policy.check_theta(theta), solution.gradient_weights)
     theta, solution, weights = contributions(model, policy, theta)
     return policy.pullback(theta, solution.d[:, None] * weights)
 
@@ -33,8 +37,8 @@ def continuous_value_gradient(model, policy, theta):
     return solution.resolvent(policy.state_pullback(theta, weights))
 
 
-def solve_policy(model, policy, theta):
-    """The model solved under a policy at theta: at its actions, or by quadrature over its density.
+def solve_policy(model, policy, theta, horizon=None):
+    """The model solved under a policy at theta, for ever or for T steps: at its actions, or by quadrature over its density.
 
     >>> import pgtheory as pg, sympy
     >>> a = sympy.Symbol("a")
@@ -51,7 +55,9 @@ def solve_policy(model, policy, theta):
     if np.shape(actions) != expected:
         raise InvalidPolicyError(f"{policy!r} gives actions of shape {np.shape(actions)} at theta of shape {theta.shape}: "
                                  f"the model has {expected[0]} states and actions in R^{expected[1]}")
-    return solve_actions(model, actions) if isinstance(policy, DeterministicPolicy) else solve_density(model, policy, theta)
+    if isinstance(policy, DeterministicPolicy):
+        return solve_actions(model, actions) if horizon is None else solve_actions_horizon(model, actions, horizon)
+    return solve_density(model, policy, theta) if horizon is None else solve_density_horizon(model, policy, theta, horizon)
 
 
 def contributions(model, policy, theta):
@@ -70,9 +76,3 @@ def require_finite_actions(policy) -> None:
     if isinstance(policy, GaussianPolicy):
         raise InvalidPolicyError(f"{type(policy).__name__} is a density over actions in R^k, and an MDP has finitely many "
                                  "actions: pass a ContinuousActionMDP, or SoftmaxPolicy(S, A)")
-
-
-def refuse_horizon(horizon) -> None:
-    """A finite horizon is answered for MDPs only."""
-    if horizon is not None:
-        raise PGTheoryError("a finite horizon is answered for MDPs of finitely many actions only: leave horizon out")

@@ -16,7 +16,7 @@ from ..arithmetic import COMPLEX, EPS, FLOAT, INTEGER, Arithmetic, as_array, is_
 from ..errors import InvalidMDPError, PGTheoryError
 from ..model_input import discount
 from ..validation import first, in_words, numbers, read_only, require_stochastic, whole_number
-from .slopes import action_in_words, contract
+from .stepping import action_in_words, contract
 
 OWN_ROUNDINGS = 16   # roundings that a formula for one probability may spend on top of those of the sum
 
@@ -38,8 +38,8 @@ class ContinuousActionMDP:
     vectorized : bool
     dP, dR : callables, optional
         Derivatives: dP(s, a) -> (S, k), or vectorized (..., S, S, k). Without them P and R are differentiated by the complex
-        step, so they must be analytic code (np.exp, not math.exp; no abs, max, comparisons). Either way the derivatives are
-        compared with finite differences once, at the actions of their first use.
+        step, so they must be analytic code (np.exp, not math.exp; no abs, max, comparisons). Either way they are compared
+        with finite differences at the first actions, and at a glance at later ones (of a large model the 2nd, 4th, 8th, ...).
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class ContinuousActionMDP:
         put("n_states", len(rho))
         put("action_dim", whole_number(action_dim, "action_dim", InvalidMDPError, 1))
         put("vectorized", bool(vectorized))
-        put("_trusted", set())
+        put("_trusted", {})   # what has been seen of its derivatives
 
     def __setattr__(self, name, value):
         raise AttributeError(f"a ContinuousActionMDP is frozen: build a new one instead of setting {name}")
@@ -176,7 +176,7 @@ class ContinuousActionMDP:
         if name.endswith("R") and row.shape in (tail, (1,) + tail):
             return np.broadcast_to(row, full)
         raise InvalidMDPError(f"{name}({s}, {action_in_words(action)}) has shape {row.shape}: it must be {full}, one "
-                              "entry a next state")
+                              f"entry a next state{'; an action is an array: take a[0]' if row.shape == full + (1,) else ''}")
 
 
 def _function(function, name):
@@ -246,7 +246,7 @@ def _require_law(P, R, r, actions) -> None:
         _require_rows(~_marked(_is_one, P.sum(axis=-1)), P, actions)
         return
     with np.errstate(all="ignore"):
-        sums = P.sum(axis=-1)
+        sums = P @ np.ones(P.shape[-1])
     for name, table, whole in (("P", P, sums), ("R", R, r)):
         if not np.isfinite(whole).all():
             _require_finite(name, table, actions)

@@ -12,13 +12,15 @@ from functools import cached_property
 
 import numpy as np
 
-from ..arithmetic import COMPLEX, EPS, FLOAT, as_array
+from ..arithmetic import COMPLEX, FLOAT, FRACTION, INTEGER, as_array, join
 from ..chain import Chain
-from ..differentiate import ladder
-from ..errors import NotExactError, PGTheoryError, UndefinedError
+from ..errors import PGTheoryError, UndefinedError
 from ..mdp import MDP
 from ..validation import read_only
-from .slopes import contract, irregular, require_slope, slopes
+from .curvature import hessian_Q
+from .doubts import irregular
+from .slopes import expected_slope
+from .stepping import contract
 
 NEARBY = 128   # terminal states are looked at 1/128 beside the actions too
 
@@ -61,10 +63,7 @@ class ContinuousSolution(Chain):
         """
         actions = self._checked(actions)
         P, R, _ = self._at(actions)
-        dP, dR = slopes(self.mdp, actions)
-        gradient = dP.times(R + self.V * self.gamma) + dR.times(P)
-        require_slope(gradient, actions)
-        return gradient
+        return expected_slope(self.mdp, actions, P, R, self.V * self.gamma)
 
     @cached_property
     def grad_Q(self):
@@ -73,28 +72,30 @@ class ContinuousSolution(Chain):
             raise UndefinedError("grad_Q is taken at the policy's actions, and a density has none: use grad_Q_at(actions)")
         return read_only(self.grad_Q_at(self.actions))
 
-    def hessian_Q_at(self, actions):
-        """(..., S, k, k): the Hessian of Q(s, a) in a at real ``actions``, reward per unit of action squared.
+    @cached_property
+    def error_bounds(self):
+        """Certified bounds on the errors of "V", "Q" (at the policy's actions), "d", "D", "J"; see :mod:`.bounds`."""
+        from .bounds import chain_bounds
 
-        Central differences of :meth:`grad_Q_at`, extrapolated; symmetrised. About ten digits of it are right;
-        :meth:`hessian_Q_error` reports how many.
+        return chain_bounds(self)
+
+    def hessian_Q_at(self, actions):
+        """(..., S, k, k): the Hessian of Q(s, a) in a at ``actions`` (..., S, k), reward per unit of action squared.
+
+        Exact in Fractions where P and R are rational; exact to rounding where dP and dR are given as analytic code, as from
+        :meth:`pgtheory.ContinuousActionMDP.from_sympy`; else from P and R on circles in the complex plane, to about 13
+        digits. :meth:`hessian_Q_error` says how far it may be off. Raises :class:`NotExactError` at complex or symbolic actions.
         """
         return self._hessian(actions)[0]
 
     def hessian_Q_error(self, actions) -> float:
-        """Reported error of every entry of :meth:`hessian_Q_at`, from the ladder of differences."""
+        """Error of every entry of :meth:`hessian_Q_at`: 0 in Fractions, else rounding and what the method reports."""
         return self._hessian(actions)[1]
 
     def _hessian(self, actions):
         actions = self._checked(actions)
-        if actions.dtype.kind != "f" or self.arithmetic != FLOAT:
-            raise NotExactError("the Hessian is taken by differences: solve the model at float actions")
-        scale = max(1.0, float(np.abs(actions).max(initial=0.0)))
-        noise = 8 * EPS * max(float(np.abs(self.grad_Q_at(actions)).max()), float(np.abs(self.V).max()), EPS)
-        axes = np.eye(actions.shape[-1])
-        columns = [ladder(lambda h, e=e: self.grad_Q_at(actions + h * e), noise, scale / 4) for e in axes]
-        H = np.stack([c.value for c in columns], axis=-1)
-        return (H + np.swapaxes(H, -1, -2)) / 2, max(c.error for c in columns)
+        P, R, _ = self._at(actions)
+        return hessian_Q(self.mdp, actions, P, R, self.V * self.gamma)
 
     def _checked(self, actions):
         """Actions at which to ask for Q."""
@@ -148,7 +149,8 @@ def walk_model(model, actions) -> MDP:
 def arithmetic_of(P, r):
     """The arithmetic of a law and a reward that went through :meth:`ContinuousActionMDP.law`."""
     if P.dtype == object:
-        return as_array(P)[1]
+        found = join(as_array(P)[1], as_array(r)[1])     # a law of whole numbers says nothing, the reward may
+        return FRACTION if found == INTEGER else found
     return COMPLEX if "c" in (P.dtype.kind, r.dtype.kind) else FLOAT
 
 

@@ -44,7 +44,8 @@ def info(name: str) -> Model:
     if name in MODELS:
         return MODELS[name]
     if str(name).startswith("gym:"):
-        raise InvalidMDPError(f"{name!r} is an environment of Gymnasium: read it with pgtheory.from_gymnasium({str(name)[4:]!r}, gamma=0.99)")
+        raise InvalidMDPError(f"{name!r} is an environment of Gymnasium: read it with "
+                              f"pgtheory.from_gymnasium({str(name)[4:]!r}, gamma=0.99)")
     if str(name).endswith((".json", ".npz")):
         raise InvalidMDPError(f"{name!r} is a file: read it with pgtheory.MDP.load({str(name)!r})")
     near = difflib.get_close_matches(str(name), MODELS, n=3, cutoff=0.5)

@@ -108,7 +108,7 @@ class RandomLaw(NamedTuple):
     def R(self, actions):
         """(..., S, S) for actions (..., S, k)."""
         w = _along(self.twist, actions)
-        return self.base + _along(self.tilt, actions) + w**2 / 4 - w**3 / 8
+        return self.base + _along(self.tilt, actions) + w * w * (2 - w) / 8
 
     def dP(self, actions):
         """(..., S, S, k)."""
@@ -120,7 +120,7 @@ class RandomLaw(NamedTuple):
     def dR(self, actions):
         """(..., S, S, k)."""
         w = _along(self.twist, actions)
-        return self.tilt + (w / 2 - 3 * w**2 / 8)[..., None] * self.twist
+        return self.tilt + (w * (4 - 3 * w) / 8)[..., None] * self.twist
 
 
 def _along(coefficients, actions):
