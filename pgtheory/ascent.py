@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InvalidPolicyError, NotExactError, PGTheoryError, UndefinedError
+from .estimators.base import require_estimator
 from .horizon import check_horizon
 from .policies import DirectPolicy
 from .solution import solve
@@ -29,7 +30,8 @@ class Ascent:
     J : (k+1,) exact objective, reward units
     gradient_norm : (k+1,) Euclidean norm of the exact gradient, reward units per unit of theta
     step_size : (k,) the alpha of each step
-    reason : why it stopped: "iterations" or "tolerance"
+    reason : why it stopped: "iterations"; "tolerance"; or "saturated", where the gradient is within the tolerance because
+        theta ran so far that some pi(a|s), positive at first, is 0 in floating point: no sign of an optimum
     """
 
     theta: np.ndarray
@@ -83,18 +85,22 @@ def gradient_ascent(mdp, policy, theta, step, iterations, estimator=None, n=1, h
     theta = np.array(policy.check_theta(theta))
     if theta.dtype.kind != "f":
         raise NotExactError("ascent leaves the rationals at once: pass theta and the model in floats")
+    if estimator is not None:
+        require_estimator(estimator)
     iterations, n = whole_number(iterations, "iterations", PGTheoryError), whole_number(n, "n", PGTheoryError, 1)
+    if not isinstance(tolerance, Real) or not 0 <= float(tolerance) < np.inf:
+        raise PGTheoryError(f"tolerance is {tolerance!r}: it must be a norm of the gradient, not negative and finite")
     run = _Run(mdp, policy, estimator, n, None if horizon is None else check_horizon(horizon), np.random.default_rng(rng))
     run.visit(theta, 0)
     for k in range(iterations):
         if run.norms[-1] <= tolerance:
-            return run.history("tolerance")
+            return run.history(run.still())
         alpha = _step_size(step, k)
         with np.errstate(over="ignore", invalid="ignore"):
             theta = _move(policy, theta, run.direction(), alpha)
         run.sizes.append(alpha)
         run.visit(theta, k + 1)
-    return run.history("tolerance" if run.norms[-1] <= tolerance else "iterations")
+    return run.history(run.still() if run.norms[-1] <= tolerance else "iterations")
 
 
 @dataclass
@@ -136,7 +142,16 @@ class _Run:
             return self.gradient
         theta = self.thetas[-1]
         batch = sample(self.mdp, self.policy.probabilities(theta), self.n, self.horizon, rng=self.rng)
-        return np.asarray(batch.mean(self.estimator(batch, self.policy, theta, self.mdp.gamma)), dtype=float)
+        found = np.asarray(batch.mean(self.estimator(batch, self.policy, theta, self.mdp.gamma)), dtype=float)
+        if found.shape != theta.shape:
+            raise PGTheoryError(f"the estimator's mean has shape {found.shape}: it must be theta's, {theta.shape}")
+        return found
+
+    def still(self) -> str:
+        """Why the gradient is as small as the tolerance."""
+        first, last = (np.asarray(self.policy.probabilities(theta)) for theta in (self.thetas[0], self.thetas[-1]))
+        gone = not isinstance(self.policy, DirectPolicy) and bool(((last == 0) & (first > 0)).any())
+        return "saturated" if gone else "tolerance"
 
     def history(self, reason) -> Ascent:
         theta, J, norm, size = (read_only(np.array(x)) for x in (self.thetas, self.values, self.norms, self.sizes))

@@ -26,10 +26,10 @@ from .arithmetic import (
     join,
 )
 from .chain import Resolved, require_proper
+from .continuous.finite_horizon import solve_actions_horizon
 from .continuous.gradients import (
     continuous_policy_gradient,
     continuous_value_gradient,
-    refuse_horizon,
     require_finite_actions,
 )
 from .continuous.model import ContinuousActionMDP
@@ -155,8 +155,7 @@ def solve(model, pi, horizon=None):
     array([-12., -10.,  -6.,   0.])
     """
     if isinstance(model, ContinuousActionMDP):
-        refuse_horizon(horizon)
-        return solve_actions(model, pi)
+        return solve_actions(model, pi) if horizon is None else solve_actions_horizon(model, pi, horizon)
     if not isinstance(model, MDP):
         raise PGTheoryError(f"solve needs an MDP, not {type(model).__name__}")
     pi, arithmetic = as_policy(pi, model)
@@ -262,8 +261,7 @@ def policy_gradient(model, policy, theta, horizon=None):
     array([2.])
     """
     if isinstance(model, ContinuousActionMDP):
-        refuse_horizon(horizon)
-        return continuous_policy_gradient(model, policy, theta)
+        return continuous_policy_gradient(model, policy, theta, horizon)
     theta, solution = _solve_at(model, policy, theta, horizon)
     weights = solution.d[:, None] * solution.Q if horizon is None else solution.gradient_weights
     return policy.pullback(theta, weights)
@@ -289,7 +287,7 @@ def value_gradient(model, policy, theta):
 def _solve_at(model, policy, theta, horizon=None):
     """theta, checked, and the solution under pi_theta."""
     require_finite_actions(policy)
-    theta = one_theta(policy, theta)
+    theta = one_theta(policy, theta, model)
     pi = np.asarray(policy.probabilities(theta))
     if isinstance(model, MDP) and pi.shape != (model.n_states, model.n_actions):
         raise InvalidPolicyError(f"{policy!r} gives probabilities of shape {pi.shape}: the model has {model.n_states} "

@@ -15,6 +15,7 @@ import scipy.sparse
 
 from .errors import NotExactError, PGTheoryError, UndefinedError
 from .estimators import Gpomdp, RewardToGo
+from .estimators.base import require_estimator
 from .horizon import check_horizon
 from .trajectories.batch import common_problem, sample
 from .trajectories.sampling import ChainSampler
@@ -22,10 +23,30 @@ from .trajectories.scores import contract_scores
 from .validation import whole_number
 
 GROUPS = 64            # independent groups whose means give the standard error of the fast path
+LARGEST_TABLE = 2**22  # (s, a) sums of all groups
 WIDTH = 2**14          # trajectories that walk side by side
 STEPS = 2**21          # steps held at once
 FEW = 2**12            # below this many trajectories each estimate is looked at
 PATIENCE = 2.0         # seconds before a progress bar appears on a terminal
+
+
+class SimulationInterrupted(KeyboardInterrupt):
+    """Ctrl-C during :func:`simulate_gradient`, with what had been simulated: whole chunks of trajectories, none in part.
+
+    n : int, trajectories done
+    result : SimulatedGradient of these, or None where they are too few for a standard error
+
+    The generator that was passed as ``rng`` stands behind the draws that were made: passed again, it goes on with new ones.
+
+    >>> from pgtheory.streaming import SimulationInterrupted
+    >>> print(SimulationInterrupted(2000, 10**6, None))
+    interrupted after 2000 of 1000000 trajectories
+    """
+
+    def __init__(self, n, wanted, result):
+        kept = ": the exception's result holds their mean and its standard error" if result is not None else ""
+        super().__init__(f"interrupted after {n} of {wanted} trajectories{kept}")
+        self.n, self.result = n, result
 
 
 class SimulatedGradient(NamedTuple):
@@ -36,7 +57,7 @@ class SimulatedGradient(NamedTuple):
 
 
 def simulate_gradient(estimator, mdp, policy, theta, n, horizon, rng=0) -> SimulatedGradient:
-    """Mean of ``estimator`` over ``n`` sampled trajectories and its standard error; nothing of size n is kept.
+    r"""Mean of ``estimator`` over ``n`` sampled trajectories and its standard error; nothing of size n is kept.
 
     Parameters
     ----------
@@ -46,11 +67,22 @@ def simulate_gradient(estimator, mdp, policy, theta, n, horizon, rng=0) -> Simul
     horizon : int, or None for episodes that end by themselves
     rng : Generator or seed
 
+    Raises
+    ------
+    SimulationInterrupted
+        Ctrl-C; a KeyboardInterrupt that holds the mean and the standard error of what had been done.
+
     Notes
     -----
-    The standard error is that of single estimates, or, for long runs of reward-to-go, of 64 group means (its own relative
-    error is then about 9 %). Estimators that couple the trajectories of a batch, such as leave-one-out, see one chunk at a
-    time. A progress bar appears on a terminal after two seconds.
+    The standard error is that of single estimates, or, for long runs of reward-to-go, that of G = 64 groups (at least 8, where
+    S A is large). With sums X_g over c_g trajectories and the mean m, the square of the latter is
+    :math:`\sum_g (X_g - c_g m)^2 / c_g / (n (G - 1))`. Its expectation is exactly the variance of the mean, whatever the c_g,
+    since :math:`E \sum_g X_g^2 / c_g - n E m^2 = (G - 1) \sigma^2`; its own relative error is about
+    :math:`1 / \sqrt{2 (G - 1)}`, 9 %. Intervals that must be covered take the quantiles of Student's t with G - 1 degrees of
+    freedom, groups of 64 and more trajectories being nearly normal.
+
+    Estimators that couple the trajectories of a batch, such as leave-one-out, see one chunk at a time. A progress bar appears
+    on a terminal after two seconds.
 
     Examples
     --------
@@ -61,6 +93,7 @@ def simulate_gradient(estimator, mdp, policy, theta, n, horizon, rng=0) -> Simul
     >>> bool(abs(result.mean[0, 0] - 0.25) < 6 * result.standard_error[0, 0] < 0.02)
     True
     """
+    require_estimator(estimator)
     mdp, theta, pi, arithmetic = common_problem(mdp, policy, theta)
     if arithmetic.exact or theta.dtype.kind != "f":
         raise NotExactError("simulation draws floats: pass model and theta in floats, or ask pg.moments for exact numbers")
@@ -75,43 +108,70 @@ def _one_by_one(estimator, mdp, policy, theta, pi, n, horizon, rng):
     """Chunks of estimates, merged by their counts, means and squared deviations (Chan, Golub, LeVeque 1983)."""
     chunk = max(2, min(n, STEPS // (8 * max(horizon or 64, theta.size))))
     parts = -(-n // chunk)
-    done, mean, squares = 0, np.zeros(policy.shape), np.zeros(policy.shape)
-    with _Progress(n) as progress:
-        for part in range(parts):
-            size = (n * (part + 1)) // parts - (n * part) // parts
-            batch = sample(mdp, pi, size, horizon, rng=rng)
-            estimates = np.asarray(estimator(batch, policy, theta, mdp.gamma))
-            if estimates.shape != (size, *policy.shape):
-                raise PGTheoryError(f"the estimator returned shape {estimates.shape}: it must be {(size, *policy.shape)}")
-            here = estimates.mean(axis=0)
-            shift, total = here - mean, done + size
-            squares += ((estimates - here) ** 2).sum(axis=0) + shift**2 * (done * size / total)
-            mean, done = mean + shift * (size / total), total
-            progress.show(done)
-    _require_finite(mean)
+    state = 0, np.zeros(policy.shape), np.zeros(policy.shape)      # replaced as a whole, so that no interruption splits it
+    try:
+        with _Progress(n) as progress:
+            for part in range(parts):
+                size = (n * (part + 1)) // parts - (n * part) // parts
+                batch = sample(mdp, pi, size, horizon, rng=rng)
+                estimates = np.asarray(estimator(batch, policy, theta, mdp.gamma))
+                if estimates.shape != (size, *policy.shape):
+                    raise PGTheoryError(f"the estimator returned shape {estimates.shape}: it must be {(size, *policy.shape)}")
+                state = _merged(state, estimates)
+                progress.show(state[0])
+    except KeyboardInterrupt:
+        raise SimulationInterrupted(state[0], n, _of_squares(*state) if state[0] > 1 else None) from None
+    _require_finite(state[1])
+    return _of_squares(*state)
+
+
+def _merged(state, estimates):
+    """(count, mean, squared deviations) with more estimates."""
+    done, mean, squares = state
+    here, size = estimates.mean(axis=0), len(estimates)
+    shift, total = here - mean, done + size
+    squares = squares + ((estimates - here) ** 2).sum(axis=0) + shift**2 * (done * size / total)
+    return total, mean + shift * (size / total), squares
+
+
+def _of_squares(n, mean, squares):
     return SimulatedGradient(mean, np.sqrt(squares / (n - 1) / n))
 
 
 def _by_sums(estimator, mdp, policy, theta, pi, n, horizon, rng):
     """Reward-to-go through (s, a) sums of groups of trajectories."""
     walk = _Walk(ChainSampler(mdp, pi), horizon, float(mdp.gamma), estimator.gamma_weighting)
-    S, A = pi.shape
-    groups = int(np.clip(2**24 // (S * A), 8, GROUPS))
+    cells = pi.size
+    groups = int(np.clip(LARGEST_TABLE // cells, 8, GROUPS))
     width = min(WIDTH, max(groups, STEPS // horizon)) // groups * groups
-    table = np.zeros(groups * S * A)
-    with _Progress(n) as progress:
-        for start in range(0, n, width):
-            size = min(width, n - start)
-            walk.add(table, np.arange(size) % groups * (S * A), rng)
-            progress.show(start + size)
-    sums = contract_scores(policy, theta, table.reshape(groups, S, A))
-    counts = np.bincount(np.arange(width) % groups, minlength=groups) * (n // width)
+    table = np.zeros(groups * cells + 1)       # and the number of trajectories: one addition, which no interruption splits
+    try:
+        with _Progress(n) as progress:
+            for start in range(0, n, width):
+                size = min(width, n - start)
+                chunk = np.zeros_like(table)
+                walk.add(chunk, np.arange(size) % groups * cells, rng)
+                chunk[-1] = size
+                table += chunk
+                progress.show(start + size)
+    except KeyboardInterrupt:
+        done = int(table[-1])
+        kept = _of_groups(policy, theta, table, groups, width, pi.shape) if done >= groups else None
+        raise SimulationInterrupted(done, n, kept) from None
+    found = _of_groups(policy, theta, table, groups, width, pi.shape)
+    _require_finite(found.mean)
+    return found
+
+
+def _of_groups(policy, theta, table, groups, width, shape):
+    """Mean and standard error from the sums of the groups; chunks of ``width`` trajectories, the last one shorter."""
+    n = int(table[-1])
+    sums = contract_scores(policy, theta, table[:-1].reshape(groups, *shape))
+    counts = np.full(groups, width // groups) * (n // width)
     counts += np.bincount(np.arange(n % width) % groups, minlength=groups)
     mean = sums.sum(axis=0) / n
-    _require_finite(mean)
     off = sums - mean * counts.reshape((-1,) + (1,) * mean.ndim)
-    squares = np.tensordot(1 / counts, off**2, axes=1)
-    return SimulatedGradient(mean, np.sqrt(squares / (n * (groups - 1))))
+    return SimulatedGradient(mean, np.sqrt(np.tensordot(1 / counts, off**2, axes=1) / (n * (groups - 1))))
 
 
 class _Walk:

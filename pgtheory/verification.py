@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 
 from .checks.catalogue import Theorem, require_kind
 from .checks.catalogue import theorems as catalogue
-from .checks.judge import judge, judge_given, judge_user
-from .checks.statistical import DEFAULT_SAMPLES, judge_statistically, statistical_reason
-from .checks.statistical import QUANTITIES as SIMULATED
+from .checks.enclosed import decided
+from .checks.judge import judge, judge_enclosed, judge_given, judge_user
+from .checks.statistical import DEFAULT_SAMPLES, judge_statistically, simulated, statistical_reason
 from .claims.equation import Equation
-from .errors import PGTheoryError
+from .errors import PGTheoryError, UndefinedError
 from .problems.continuous import problem_of
 from .report import Report
 from .routes import ROUTES
@@ -33,7 +34,8 @@ def verify(model, policy, theta, theorems=None, routes=None, samples=DEFAULT_SAM
     routes : names among "linear-algebra", "exact", "complex-step", "finite-difference", "series", "monte-carlo"; None: all
     samples : int, draws at most for a statistical check; 0 leaves simulation out
     alpha : float, probability that the whole report calls a right theorem wrong by chance; split over its statistical checks
-    tolerance : float, resolution: a statistical PASS proves |bias| <= tolerance * the largest entry of the gradient
+    tolerance : float, resolution: a statistical PASS proves |bias| <= tolerance * the largest entry of the gradient, or,
+        where a claim says that a mean of scores is 0, tolerance * what they may add up to
     rng : seed or numpy Generator
     progress : called as progress(done, total, text) between checks
 
@@ -46,6 +48,9 @@ def verify(model, policy, theta, theorems=None, routes=None, samples=DEFAULT_SAM
     PGTheoryError
         Unknown slugs or routes, claims made for another kind of model or policy, numbers out of range; and what the model
         and the policy raise.
+    UndefinedError
+        gamma = 1, some state never ends, and every claim asked for needs the value without horizon; beside claims about
+        finite horizons, which do not, such claims are skipped with this reason.
 
     Examples
     --------
@@ -64,12 +69,16 @@ def verify(model, policy, theta, theorems=None, routes=None, samples=DEFAULT_SAM
     problem = problem_of(model, policy, theta, seed)
     chosen = _made_for(problem, chosen, theorems is None)
     jobs, skipped, expected = _plan(chosen, problem, model, policy, theta, routes, samples, tolerance)
+    if problem.undefined and not expected:
+        raise UndefinedError(problem.undefined)
     n_statistical = sum(job.statistical for job in jobs)
     checks = []
     for done, job in enumerate(jobs):
         if progress is not None:
             progress(done, len(jobs), job.text)
-        checks.append(job.run(alpha / max(n_statistical, 1), seed))
+        found = job.run(alpha / max(n_statistical, 1), seed)
+        if not any(found is check for check in checks):      # several routes may be decided in one and the same way
+            checks.append(found)
     if progress is not None:
         progress(len(jobs), len(jobs), "")
     return Report(tuple(checks), tuple(skipped), repr(model), repr(policy),
@@ -125,7 +134,7 @@ def _plan(chosen, problem, model, policy, theta, routes, samples, tolerance):
             jobs.append(_user_job(theorem, problem, model, policy, theta, tolerance))
             expected.append((theorem.slug, "both sides"))
             continue
-        reason = theorem.claim.applies(problem)
+        reason = theorem.claim.reason_against(problem)
         if reason is not None:
             skipped.append((theorem.slug, reason))
             continue
@@ -139,16 +148,21 @@ def _plan(chosen, problem, model, policy, theta, routes, samples, tolerance):
 
 
 def _user_job(theorem: Theorem, problem, model, policy, theta, tolerance):
-    return _Job(theorem.slug, lambda alpha, rng: judge_user(theorem, problem, model, policy, theta, tolerance))
+    def run(alpha, rng):
+        found = judge_user(theorem, problem, model, policy, theta, tolerance)
+        return decided(found, problem, lambda balls: judge_user(theorem, balls, balls.mdp, policy, balls.theta, tolerance))
+
+    return _Job(theorem.slug, run)
 
 
 def _jobs_of(theorem: Theorem, equation: Equation, problem, allowed, samples, tolerance):
     """The checks of one equation by every route that computes its left side."""
     slug, text = theorem.slug, f"{theorem.slug}: {equation.part}"
-    if equation.quantity == "given":
-        given = _Job(text, lambda alpha, rng: judge_given(slug, equation, problem, tolerance))
-        return ([given] if "linear-algebra" in allowed else []), []
-    jobs, reasons = [], []
+    again = partial(judge_enclosed, theorem.claim, equation.part, tolerance)
+    jobs: list[_Job] = []
+    reasons: list[str] = []
+    if equation.quantity == "given" and "linear-algebra" in allowed:
+        jobs.append(_Job(text, lambda alpha, rng: decided(judge_given(slug, equation, problem, tolerance), problem, again)))
     for route in ROUTES:
         if route.NAME not in allowed or equation.kind not in route.QUANTITIES:
             continue
@@ -157,11 +171,10 @@ def _jobs_of(theorem: Theorem, equation: Equation, problem, allowed, samples, to
         reason = route.reason_against(problem, equation.quantity)
         if reason is None:
             jobs.append(_Job(f"{text}, {route.NAME}",
-                             lambda alpha, rng, route=route: judge(slug, equation, problem, route, tolerance)))
+                             lambda alpha, rng, route=route: decided(judge(slug, equation, problem, route, tolerance), problem, again)))
         else:
             reasons.append(f"{route.NAME}: {reason}")
-    simulable = equation.simulate and not equation.recursive and equation.kind in SIMULATED
-    if "monte-carlo" in allowed and samples and simulable:
+    if "monte-carlo" in allowed and samples and simulated(equation):
         reason = statistical_reason(problem, equation)
         if reason is None:
             jobs.append(_Job(f"{text}, monte-carlo", lambda alpha, rng: judge_statistically(
@@ -178,10 +191,10 @@ def _context(problem, alpha, tolerance, samples, rng):
         **problem.actions_in_words,
         "gamma": gamma if isinstance(gamma, float) else str(gamma),
         "arithmetic": problem.arithmetic.name,
-        "conditioning": _plain(problem.conditioning),
+        "conditioning": None if problem.undefined else _plain(problem.conditioning),
         "rounding_unit": problem.unit,
-        "value_scale": None if problem.arithmetic.symbolic else problem.value_scale,
-        "gradient_scale": None if problem.arithmetic.symbolic else problem.gradient_scale,
+        "value_scale": _unless_nan(problem.value_scale),
+        "gradient_scale": _unless_nan(problem.gradient_scale),
         "directions": "every coordinate" if problem.complete else f"{len(problem.directions)} random directions",
         "differentiated_by": problem.policy.differentiated_by(problem.theta),
         "samples": int(samples),
@@ -189,6 +202,10 @@ def _context(problem, alpha, tolerance, samples, rng):
         "tolerance": tolerance,
         "seed": rng if isinstance(rng, (int, np.integer)) else None,
     }
+
+
+def _unless_nan(x: float):
+    return x if x == x else None
 
 
 def _plain(x):

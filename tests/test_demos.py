@@ -205,3 +205,23 @@ def test_bad_input_is_told_in_one_line(arguments, complaint, tmp_path, monkeypat
     assert main(["demo", *arguments]) == 2
     error = capsys.readouterr().err
     assert complaint in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+@every_demo
+def test_the_letters_are_large_and_none_is_cut_off(name):
+    """On a page as wide as a screen: 11 points and more, and every title and label inside the figure, in its own room."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    shown = figure(name)
+    renderer = FigureCanvasAgg(shown).get_renderer()
+    shown.draw(renderer)
+    page = shown.bbox
+    for axes in shown.axes:
+        texts = [t for t in (axes.title, axes.xaxis.label, axes.yaxis.label) if t.get_text()]
+        legend = axes.get_legend()
+        inside = legend.get_texts() if legend else []
+        assert all(t.get_fontsize() >= 11 for t in [*texts, *inside]), [t.get_text() for t in texts]
+        for box in [t.get_window_extent(renderer) for t in texts] + ([legend.get_window_extent(renderer)] if legend else []):
+            assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+    titles = [axes.title.get_window_extent(renderer) for axes in shown.axes if axes.get_title()]
+    assert not any(a.overlaps(b) for i, a in enumerate(titles) for b in titles[i + 1:])

@@ -18,6 +18,7 @@ from pgtheory.estimators import (
     ActorCritic,
     AllAction,
     Baseline,
+    DeterministicGradient,
     Gpomdp,
     LeaveOneOut,
     NStep,
@@ -198,8 +199,9 @@ def test_unclipped_v_trace_is_the_gradient_in_the_behaviours_states(case):
     batch = pg.enumerate_trajectories(mdp, behaviour, T)
     visits = pg.solve(mdp, behaviour, horizon=T).state_distribution
     Q = pg.solve(mdp, policy.probabilities(theta), horizon=T).Q
-    unclipped = VTrace(critic(case, (mdp.n_states,)), rho_bar=1000, c_bar=1000)
-    assert equal(batch.mean(unclipped(batch, policy, theta, mdp.gamma)), by_step(case, Q, visits=visits))
+    for beyond in (1000, np.inf):
+        unclipped = VTrace(critic(case, (mdp.n_states,)), rho_bar=beyond, c_bar=beyond)
+        assert equal(batch.mean(unclipped(batch, policy, theta, mdp.gamma)), by_step(case, Q, visits=visits))
 
 
 @every_case
@@ -411,6 +413,44 @@ def test_missing_support_is_refused():
             estimator(batch, policy, theta, 1.0)
 
 
+@pytest.mark.parametrize(("estimator", "gamma", "message"), [
+    (RewardToGo(), 1.5, r"gamma is 1.5: it must lie in \[0, 1\]"), (Reinforce(), float("nan"), "gamma is nan"),
+    (RewardToGo(), np.array([0.9, 0.8]), r"gamma has shape \(2,\): it must be one number"),
+    (GAE(0, 2), 0.9, r"lam is 2: it must lie in \[0, 1\]"), (GAE(0, -0.1), 0.9, "lam is -0.1"), (VTrace(0, lam=1.1), 0.9, "lam is 1.1"),
+    (VTrace(0, rho_bar=-1), 0.9, "rho_bar is -1: it must be at least 0"), (VTrace(0, c_bar=float("nan")), 0.9, "c_bar is nan"),
+    (Baseline([0.0, np.nan]), 0.9, r"critic\[1\] is nan"), (GAE(np.inf, 0.5), 0.9, "critic is inf"),
+    (AllAction([[0.0, np.nan]] * 2), 0.9, r"Q\[0, 1\] is nan"),
+])
+def test_numbers_that_no_estimator_can_mean_are_refused_by_sample_and_by_recursion(estimator, gamma, message):
+    """Where a gamma of 1.5 or a critic of NaN would have given a number that looks like any other."""
+    mdp, policy, theta = bandit([1.0, 0.0], gamma=0.9), pg.SoftmaxPolicy(2, 2), np.zeros((2, 2))
+    with pytest.raises(pg.PGTheoryError, match=message):
+        estimator(pg.sample(mdp, [[0.5, 0.5]] * 2, 3, 1), policy, theta, gamma)
+    if np.ndim(gamma) == 0 and gamma == 0.9:
+        with pytest.raises(pg.PGTheoryError, match=message):
+            pg.moments(estimator, mdp, policy, theta, horizon=1)
+
+
+@pytest.mark.parametrize("call", [
+    lambda estimator, *problem: pg.moments(estimator, *problem, horizon=1),
+    lambda estimator, *problem: pg.simulate_gradient(estimator, *problem, 10, 1),
+    lambda estimator, *problem: pg.gradient_ascent(*problem, 0.1, 1, estimator=estimator, horizon=1),
+])
+def test_a_class_in_place_of_an_estimator_is_named(call):
+    problem = bandit([1.0, 0.0]), pg.SoftmaxPolicy(2, 2), np.zeros((2, 2))
+    with pytest.raises(pg.PGTheoryError, match=r"estimator is the class RewardToGo: pass an object of it, RewardToGo\(\.\.\.\)"):
+        call(RewardToGo, *problem)
+    with pytest.raises(pg.PGTheoryError, match="estimator is 'gae': it must be one of pg.estimators, or a function"):
+        call("gae", *problem)
+
+
+@pytest.mark.parametrize("estimator", [AllAction(), DeterministicGradient(np.zeros((2, 1)))])
+def test_what_multiplies_no_score_has_no_surrogate_loss(estimator):
+    batch = pg.sample(bandit([1.0, 0.0]), [[0.5, 0.5]] * 2, 3, 1)
+    with pytest.raises(pg.UndefinedError, match=f"{type(estimator).__name__} .* no surrogate loss"):
+        surrogate_loss(batch, pg.SoftmaxPolicy(2, 2), np.zeros((2, 2)), 1.0, estimator)
+
+
 def test_one_trajectory_has_no_others():
     policy, theta = pg.SoftmaxPolicy(2, 2), np.zeros((2, 2))
     with pytest.raises(pg.UndefinedError, match="at least two"):
@@ -458,3 +498,76 @@ def test_probabilities_that_underflow_do_no_harm():
     batch = pg.enumerate_trajectories(bandit([1.0, 2.0]), policy.probabilities(theta), 1)
     estimates = RewardToGo()(batch, policy, theta, 1.0)
     assert np.isfinite(estimates).all() and np.isfinite(batch.mean(estimates)).all()
+
+
+# ------------------------------------------------------------------------------------------------ degenerate settings
+
+
+def everything(S, T):
+    """Every estimator, with critics of every shape; n beyond the horizon, clips on either side."""
+    time = np.arange(float((T + 1) * S)).reshape(T + 1, S)
+    return [Reinforce(), RewardToGo(), Gpomdp(), Baseline(1.0), Baseline(time[0]), Baseline(time), Baseline(time, full_return=True),
+            LeaveOneOut(), ActorCritic(0.5), ActorCritic(time), NStep(time[0], 2), NStep(time, T + 4), NStep(0.5, 3, bootstrap=True),
+            GAE(0.0, 1.0), GAE(time[0], 0.5), GAE(time, 0.5, bootstrap=True), AllAction(), PerDecisionIS(), TrajectoryIS(),
+            VTrace(0.5), VTrace(time, rho_bar=0.5, c_bar=2.0, lam=0.5), VTrace(time[0], rho_bar=np.inf, c_bar=np.inf)]
+
+
+LOOP = [[[0.5, 0.5], [1.0, 0.0]], [[0.25, 0.75], [0.0, 1.0]]]
+DEGENERATE = {
+    "one state, one action": (pg.MDP([[[1.0]]], [[1.0]], 1.0, 0), pg.SoftmaxPolicy(1, 1), [[0.0]]),
+    "one action": (pg.MDP([[[0.5, 0.5]], [[0.25, 0.75]]], [[1.0], [2.0]], 0.9, 0), pg.SoftmaxPolicy(2, 1), [[0.0], [0.0]]),
+    "starts at its end": (pg.MDP([[[1.0, 0.0]] * 2, LOOP[1]], [[0.0, 0.0], [1.0, 2.0]], 1.0, 0), pg.SoftmaxPolicy(2, 2),
+                          [[0.0, 0.0], [0.0, 0.0]]),
+    "softmax that underflows": (pg.MDP(LOOP, [[1.0, 2.0], [2.0, 3.0]], 0.9, 0), pg.SoftmaxPolicy(2, 2), [[0.0, -800.0], [0.0, 1.0]]),
+    "direct, on the boundary": (pg.MDP(LOOP, [[1.0, 2.0], [2.0, 3.0]], 0.9, 0), pg.DirectPolicy(2, 2), [[0.0, 1.0], [0.5, 0.5]]),
+    "escort, on the boundary": (pg.MDP(LOOP, [[1.0, 2.0], [2.0, 3.0]], 0.9, 0), pg.EscortPolicy(2, 2), [[0.0, 1.0], [0.5, 0.5]]),
+    "one-dimensional theta, gamma = 1": (pg.MDP(LOOP, [[1.0, 2.0], [2.0, 3.0]], 1.0, 0), pg.SoftmaxPolicy(
+        features=np.random.default_rng(0).normal(size=(2, 2, 3))), [0.1, 0.2, 0.3]),
+    "gamma = 0": (pg.MDP(LOOP, [[1.0, 2.0], [2.0, 3.0]], 0.0, 0), pg.SoftmaxPolicy(2, 2), [[0.0, 1.0], [0.5, -0.5]]),
+}
+
+
+@pytest.mark.parametrize("T", [1, 3])
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_every_estimator_answers_in_degenerate_settings_and_the_recursion_agrees(name, T):
+    mdp, policy, theta = DEGENERATE[name]
+    pi = policy.probabilities(theta)
+    listed, drawn = pg.enumerate_trajectories(mdp, pi, T), pg.sample(mdp, pi, n=3, horizon=T)
+    for estimator in everything(mdp.n_states, T):
+        for batch in (listed, drawn):
+            estimates = estimator(batch, policy, theta, mdp.gamma)
+            assert estimates.shape == (len(batch), *policy.shape) and np.isfinite(estimates).all(), estimator
+        fast, slow = (pg.moments(f, mdp, policy, theta, horizon=T) for f in (estimator, lambda *call, e=estimator: e(*call)))
+        scale = 1 + np.abs(slow.covariance).max() + np.abs(slow.mean).max() ** 2
+        assert np.abs(fast.mean - slow.mean).max() < 1e-13 * scale, estimator
+        assert np.abs(fast.covariance - slow.covariance).max() < 1e-13 * scale, estimator
+
+
+@pytest.mark.parametrize("name", ["direct, on the boundary", "escort, on the boundary"])
+@pytest.mark.parametrize("estimator", [RewardToGo(), PerDecisionIS(), VTrace(0.0)])
+def test_an_action_of_probability_0_that_another_policy_takes_has_no_score(name, estimator):
+    mdp, policy, theta = DEGENERATE[name]
+    even = np.full((2, 2), 0.5)
+    with pytest.raises(pg.UndefinedError, match=r"pi\[0, 0\] is 0 where the trajectories take that action"):
+        estimator(pg.enumerate_trajectories(mdp, even, 2), policy, theta, mdp.gamma)
+    with pytest.raises(pg.UndefinedError, match=r"pi\[0, 0\] is 0 where the trajectories take that action"):
+        pg.moments(estimator, mdp, policy, theta, horizon=2, behaviour=even)
+
+
+def test_clips_of_v_trace_have_their_limits():
+    """Off policy: clips of infinity are those beyond every ratio; without traces and with no room nothing is learnt."""
+    mdp, policy, theta = DEGENERATE["gamma = 0"][0], pg.SoftmaxPolicy(2, 2), np.array([[0.0, 1.0], [0.5, -0.5]])
+    mdp = pg.MDP(mdp.P, mdp.R, 0.9, mdp.rho)
+    batch = pg.enumerate_trajectories(mdp, [[0.7, 0.3], [0.4, 0.6]], 3)
+    pi = policy.probabilities(theta)
+    beyond = (pi / batch.behaviour).max() + 1
+
+    def estimate(**clips):
+        return VTrace([1.0, -2.0], **clips)(batch, policy, theta, 0.9)
+
+    assert np.array_equal(estimate(rho_bar=np.inf, c_bar=np.inf), estimate(rho_bar=beyond, c_bar=beyond))
+    assert np.array_equal(estimate(c_bar=0.0), estimate(lam=0.0)) and not np.allclose(estimate(c_bar=0.0), estimate())
+    assert not estimate(rho_bar=0.0).any()
+    on = pg.enumerate_trajectories(mdp, pi, 3)
+    with_traces = VTrace([1.0, -2.0])(on, policy, theta, 0.9)      # on policy every ratio is 1: lambda = 1 is the whole return
+    assert np.allclose(with_traces, Baseline([1.0, -2.0])(on, policy, theta, 0.9), atol=1e-14)

@@ -116,3 +116,89 @@ def test_arrays_are_read_only():
     for array in (solution.V, solution.Q, solution.A, solution.state_distribution):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
+
+
+# ------------------------------------------------------------------------------------------------ certified bounds
+
+
+NAMES = ("V", "Q", "state_distribution", "J")
+
+
+def exact_floats(array):
+    return np.array([Fraction(float(x)) for x in np.ravel(array)], dtype=object).reshape(np.shape(array))
+
+
+def passes_in_fractions(P, R, gamma, rho, pi, T):
+    """V, Q, state distribution and J of the very floats, by the tests' own recursion."""
+    P, R, rho, pi, gamma = (*(exact_floats(x) for x in (P, R, rho, pi)), Fraction(float(gamma)))
+    r = (P * R).sum(axis=2) if R.ndim == 3 else R
+    V, Q, x = [r[:, 0] * 0], [], [rho]
+    for _ in range(T):
+        Q.insert(0, r + gamma * (P * V[0]).sum(axis=2))
+        V.insert(0, (pi * Q[0]).sum(axis=1))
+        x.append(((x[-1][:, None] * pi)[:, :, None] * P).sum(axis=(0, 1)))
+    return dict(zip(NAMES, (np.stack(V), np.stack(Q), np.stack(x[:-1]), np.array((rho * V[0]).sum())), strict=True))
+
+
+def off(computed, exact):
+    return max(abs(Fraction(float(x)) - y) for x, y in zip(np.ravel(computed), np.ravel(exact), strict=True))
+
+
+def awkward(seed):
+    """Probabilities over many magnitudes, rewards that cancel, S <= 5, A <= 3, gamma = 1 now and then."""
+    rng = np.random.default_rng(seed)
+    S, A, T = int(rng.integers(1, 6)), int(rng.integers(1, 4)), int(rng.integers(1, 9))
+
+    def simplices(*shape):
+        x = rng.exponential(size=shape) ** rng.integers(1, 8)
+        return x / x.sum(axis=-1, keepdims=True)
+
+    R = rng.normal(size=(S, A, S) if seed % 2 else (S, A)) * 10.0 ** rng.integers(-8, 9)
+    mdp = pg.MDP(simplices(S, A, S), R, 1.0 if seed % 3 == 0 else float(rng.random()), simplices(S), normalize=True)
+    pi = simplices(S, A)
+    return mdp, pi / pi.sum(axis=1, keepdims=True), T
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_certified_bounds_are_never_below_the_true_error_and_not_far_above(seed):
+    """Below: never. Above: by the doubled precision alone, so at most a few units of the last place of the largest entry."""
+    mdp, pi, T = awkward(seed)
+    solution = pg.solve(mdp, pi, horizon=T)
+    exact = passes_in_fractions(mdp.P, mdp.R, mdp.gamma, mdp.rho, pi, T)
+    assert tuple(solution.error_bounds) == NAMES
+    for name in NAMES:
+        bound, true = solution.error_bounds[name], off(getattr(solution, name), exact[name])
+        assert Fraction(bound) >= true, name
+        assert bound <= 1.01 * float(true) + 1e-28 * (1 + float(max(abs(np.ravel(exact[name]))))) * 1e3
+
+
+def test_certified_bounds_see_a_wrong_answer(monkeypatch):
+    """Negative control: V off by 1e-9 cannot hide below the bound."""
+    mdp, pi, T = awkward(4)
+    solution = pg.solve(mdp, pi, horizon=T)
+    V, Q = solution._passes
+    monkeypatch.setitem(solution.__dict__, "_passes", (V + 1e-9, Q))
+    assert solution.error_bounds["V"] >= 0.99e-9 > 1e3 * solution.error_bounds["Q"]
+
+
+def test_certified_bounds_of_sparse_models_batches_exact_and_complex_ones():
+    import scipy.sparse
+
+    mdp, pi, T = awkward(5)
+    S, A = pi.shape
+    sparse = pg.MDP(scipy.sparse.csr_array(mdp.P.reshape(S * A, S)), scipy.sparse.csr_array(mdp.R.reshape(S * A, S)), mdp.gamma,
+                    mdp.rho)
+    exact = passes_in_fractions(mdp.P, mdp.R, mdp.gamma, mdp.rho, pi, T)
+    thin = pg.solve(sparse, pi, horizon=T)
+    assert all(Fraction(thin.error_bounds[name]) >= off(getattr(thin, name), exact[name]) for name in NAMES)
+    batch, one = pg.solve(mdp, np.stack([pi, pi[:, ::-1]]), horizon=T), pg.solve(mdp, pi, horizon=T)
+    for name in NAMES:
+        assert batch.error_bounds[name].shape == (2,) and batch.error_bounds[name][0] < 10 * one.error_bounds[name] + 1e-25
+    assert pg.solve(*fractions_of_a_bandit(), horizon=2).error_bounds["V"] == 0
+    moved = pg.SoftmaxPolicy(S, A).probabilities(np.zeros((S, A)) + 1e-30j)
+    assert pg.solve(mdp, moved, horizon=T).error_bounds["J"] == np.inf
+
+
+def fractions_of_a_bandit():
+    half = Fraction(1, 2)
+    return pg.MDP([[[half, half]], [[0, 1]]], [1, 0], 1, 0), [[1], [1]]

@@ -238,6 +238,23 @@ def test_a_subclass_is_not_mistaken_for_its_parent():
     assert pg.moments(Mine(), bandit([1.0, 0.0]), policy, theta, horizon=1).mean[0, 0] == 0.5
 
 
+def test_a_function_that_returns_another_shape_is_refused():
+    policy, theta = pg.SoftmaxPolicy(2, 2), np.zeros((2, 2))
+    with pytest.raises(pg.PGTheoryError, match=r"the estimator returned shape \(2,\): it must be \(2, 2, 2\)"):
+        pg.moments(lambda batch, *_: batch.probability, bandit([1.0, 0.0]), policy, theta, horizon=1)
+
+
+def test_unclipped_v_trace_is_that_of_a_clip_beyond_every_ratio():
+    """In Fractions, where infinity is no number: the ratios themselves, which are at most 3."""
+    mdp, policy, theta = bandit([Fraction(2), Fraction(1)]), pg.SoftmaxPolicy(2, 2, weights=True), [[Fraction(1), Fraction(3)]] * 2
+    behaviour = np.array([[Fraction(3, 4), Fraction(1, 4)]] * 2, dtype=object)
+    unclipped, beyond = (pg.moments(VTrace(Fraction(1, 2), clip, clip), mdp, policy, np.array(theta, dtype=object), 1, behaviour)
+                         for clip in (np.inf, 3))
+    assert (unclipped.mean == beyond.mean).all() and (unclipped.covariance == beyond.covariance).all()
+    clipped = pg.moments(VTrace(Fraction(1, 2)), mdp, policy, np.array(theta, dtype=object), 1, behaviour)
+    assert not (clipped.mean == unclipped.mean).all()
+
+
 def test_time_indexed_critics_need_the_horizon():
     with pytest.raises(pg.PGTheoryError, match="the critic has shape"):
         pg.moments(GAE(np.zeros((3, 4)), 0.5), corridor(), shared_policy(), [0.0])

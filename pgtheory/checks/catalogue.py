@@ -81,7 +81,7 @@ def _pair(slug, given):
 def _sides(claim, problem):
     """The claim's main equation, its left side by the sharpest route there is."""
     require_kind(claim, problem)
-    reason = claim.applies(problem)
+    reason = claim.reason_against(problem)
     if reason is not None:
         raise UndefinedError(f"{claim.slug} does not apply: {reason}")
     equations = claim.equations(problem)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from ..arithmetic import canonical
+from ..arithmetic import canonical, in_balls
 from ..claims.equation import Equation
-from ..errors import PGTheoryError
-from .record import FAIL, INCONCLUSIVE, PASS, Check
+from ..errors import NotExactError, PGTheoryError
+from .catalogue import sharpest
+from .enclosed import judge_balls
+from .record import FAIL, INCONCLUSIVE, PASS, TOO_WIDE, Check
 
 
 def judge(slug: str, equation: Equation, problem, route, tolerance: float) -> Check:
@@ -20,6 +24,8 @@ def judge(slug: str, equation: Equation, problem, route, tolerance: float) -> Ch
     """
     left = route.compute(problem, equation.quantity)
     lhs, rhs = canonical(np.asarray(left.value), np.asarray(equation.right(left.value)))
+    if problem.arithmetic.enclosing:
+        return judge_balls(slug, equation, route.NAME, lhs, rhs, problem.arithmetic, left.error)
     if problem.exact and left.error == 0:
         return _equal(slug, equation, route.NAME, lhs, rhs)
     bound = left.error if problem.exact else left.error * (1 + equation.recursive) + equation.rounding(problem)
@@ -29,11 +35,29 @@ def judge(slug: str, equation: Equation, problem, route, tolerance: float) -> Ch
 def judge_given(slug: str, equation: Equation, problem, tolerance: float) -> Check:
     """Compare two sides that the claim itself brings along, both by linear algebra."""
     lhs, rhs = canonical(np.asarray(equation.lhs), np.asarray(equation.rhs))
+    if problem.arithmetic.enclosing:
+        return judge_balls(slug, equation, "linear-algebra", lhs, rhs, problem.arithmetic)
     if problem.exact:
         return _equal(slug, equation, "linear-algebra", lhs, rhs)
     bound = equation.rounding(problem)
     return _within(slug, equation, "linear-algebra", lhs, rhs, bound, tolerance,
                    "certified from residuals" if bound == equation.certified else "rounding")
+
+
+def judge_enclosed(claim, part: str, tolerance: float, balls) -> Check:
+    """The equation of a claim that goes by ``part``, on a problem in balls, by the sharpest route; made once."""
+    key = ("judged", claim.slug, part)
+    if key not in balls.memory:
+        if (equations := ("equations", claim.slug)) not in balls.memory:
+            balls.memory[equations] = claim.equations(balls)
+        equation = next((each for each in balls.memory[equations] if each.part == part), None)
+        if equation is None:
+            raise NotExactError("this part is not stated in them, for it has too many trajectories, or sampled ones")
+        found = (judge_given(claim.slug, equation, balls, tolerance) if equation.quantity == "given" else
+                 judge(claim.slug, equation, balls, sharpest(balls, equation), tolerance))
+        few = not balls.complete and equation.kind not in ("V", "Q", "d", "given")
+        balls.memory[key] = replace(found, note=f"{found.note}, along {len(balls.directions)} random directions") if few else found
+    return balls.memory[key]
 
 
 def judge_user(theorem, problem, model, policy, theta, tolerance: float) -> Check:
@@ -47,9 +71,12 @@ def judge_user(theorem, problem, model, policy, theta, tolerance: float) -> Chec
         raise PGTheoryError(f"the claim {theorem.slug!r} returned sides of shapes {lhs.shape} and {rhs.shape}: they must be "
                             "equal")
     equation = Equation("both sides", "given", rhs, 0.0, lhs=lhs)
+    if in_balls(lhs) or in_balls(rhs):
+        return judge_balls(theorem.slug, equation, "as given", lhs, rhs, problem.arithmetic)
     if lhs.dtype == object or rhs.dtype == object:
         return _equal(theorem.slug, equation, "as given", lhs, rhs)
-    size = max(_largest(lhs), _largest(rhs), problem.value_scale * float(problem.conditioning))
+    reach = 0.0 if problem.undefined else problem.value_scale * float(problem.conditioning)
+    size = max(_largest(lhs), _largest(rhs), reach)
     equation = Equation("both sides", "given", rhs, size, lhs=lhs)
     return _within(theorem.slug, equation, "as given", lhs, rhs, problem.unit * size, tolerance, "rounding of one solve")
 
@@ -70,7 +97,7 @@ def _within(slug, equation, route, lhs, rhs, bound, tolerance, note, curve=None)
     elif not np.all(difference <= bound):
         verdict = FAIL
     elif size and not bound <= tolerance * size:
-        verdict, note = INCONCLUSIVE, f"{note}; the bound is too wide to tell".lstrip("; ")
+        verdict, note = INCONCLUSIVE, f"{note}; {TOO_WIDE}".lstrip("; ")
     else:
         verdict = PASS
     return Check(slug, equation.part, route, "bounded", lhs, rhs, error, float(bound), verdict, note, curve)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
+TOO_WIDE = "the bound is too wide to tell"   # in the note of what more bits may decide
+OF_SCORES = "what the scores of an episode may add up to"   # in the note where a tolerance is a part of that: the left side is 0
 
 
 class Side(np.ndarray):

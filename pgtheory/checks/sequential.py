@@ -252,3 +252,32 @@ def _reason(test, verdict, estimate, resolution) -> str:
     j, above = int(test._against.column[worst]), test._against.sign[worst] > 0
     return (f"the mean of coordinate {j} lies {'above' if above else 'below'} the target {test.target[j]:.6g}: "
             f"{estimate[j]:.6g} over {test.n} draws")
+
+
+# ------------------------------------------------------------------------------------------------ how many draws
+
+
+def fixed_sample(deviation, tolerance, alpha, beta) -> int:
+    """Draws of a two-sided z-test with these errors, for a bias of ``tolerance`` in any coordinate, the number fixed beforehand.
+
+    ((z_{1-alpha/2k} + z_{1-beta}) deviation / tolerance)^2, the largest over the k coordinates. Source: any textbook, for
+    instance Casella & Berger 2002, *Statistical Inference*, section 8.3.
+
+    >>> fixed_sample(np.array([0.5]), 0.025, 1e-6, 1e-6)
+    37211
+    """
+    from scipy.stats import norm
+
+    z = norm.isf(alpha / (2 * np.size(deviation))) + norm.isf(beta)
+    return int(np.ceil((z * np.max(np.asarray(deviation) / tolerance)) ** 2))
+
+
+def sequential_sample(deviation, loss, tolerance, beta) -> int:
+    """Draws, on average, until the sequential test passes an unbiased mean, at most: an upper bound, usually twice too large.
+
+    log(N_STAKES / beta) max(4 (sd^2 + tolerance^2) / tolerance^2, 4 loss / tolerance), from log(1 + x) >= x - x^2 for
+    |x| <= 1/2; ``loss`` is the furthest that a draw lies from the target. For one coordinate; several wait for the last.
+    """
+    deviation, loss = np.asarray(deviation), np.asarray(loss)
+    steps = np.maximum(4 * (deviation**2 + tolerance**2) / tolerance**2, 4 * (loss + tolerance) / tolerance)
+    return int(np.ceil(np.log(N_STAKES / beta) * np.max(steps)))

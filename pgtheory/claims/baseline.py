@@ -5,19 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from ..estimators import Baseline
-from .episodes import episodes_of, reason_against
+from .episodes import horizons_of, reason_against
 from .equation import Claim, Equation
 
 
 def equations(problem) -> list[Equation]:
     """The gradient with the value V_t taken from the whole return and from reward-to-go, and with numbers without meaning."""
-    episodes = episodes_of(problem)
-    T, V, b = episodes.horizon, episodes.solution.V, arbitrary(episodes)
+    horizons = horizons_of(problem)
+    return [equation for episodes in horizons for equation in _on(episodes, episodes is horizons[-1])]
+
+
+def _on(episodes, last):
+    problem, V, b = episodes.problem, episodes.solution.V, arbitrary(episodes)
     size = episodes.return_size if problem.arithmetic.symbolic else max(episodes.return_size, float(max(abs(b).flat)))
-    return [Equation(f"{what}, T = {T}", episodes.grad_J, episodes.mean(estimator), 2 * episodes.gradient_size(size),
-                     unit=episodes.unit, size=episodes.spread)
-            for what, estimator in (("R(tau) - gamma^t V_t(s_t)", Baseline(V, full_return=True)),
-                                    ("G_t - V_t(s_t)", Baseline(V)), ("G_t - b_t(s_t), b arbitrary", Baseline(b)))]
+    draws = episodes.draws("to-go", V) if last else None
+
+    def equation(what, estimator, draws=None):
+        return Equation(f"{what}, T = {episodes.horizon}{episodes.where}", episodes.grad_J_in_simplex,
+                        episodes.mean(estimator, simplex=True), 2 * episodes.gradient_size(size), unit=episodes.unit,
+                        size=episodes.spread, draws=draws)
+
+    return [equation("R(tau) - gamma^t V_t(s_t)", Baseline(V, full_return=True)),
+            equation("G_t - V_t(s_t)", Baseline(V), draws), equation("G_t - b_t(s_t), b arbitrary", Baseline(b))]
 
 
 def arbitrary(episodes):
@@ -25,7 +34,7 @@ def arbitrary(episodes):
     T, problem = episodes.horizon, episodes.problem
     t, s = np.indices((T + 1, problem.mdp.n_states))
     b = problem.arithmetic.convert((3 * s + 5 * t * t + 2 * s * t) % 7 + 1)
-    return b if problem.arithmetic.symbolic else b * max(abs(episodes.batch.rewards).flat)
+    return b if problem.arithmetic.symbolic else b * episodes.largest_reward
 
 
 CLAIM = Claim(
@@ -42,4 +51,6 @@ CLAIM = Claim(
     equations=equations,
     applies=lambda problem: reason_against(problem, simplex=True),
     main=1,
+    needs_value=False,
+    needs_simplex=True,
 )

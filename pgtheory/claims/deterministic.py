@@ -13,8 +13,9 @@ def equations(problem) -> list[Equation]:
     The theorem side is that of the stochastic theorem: :math:`\frac{1}{1-\gamma} \sum_s D(s)` times the slope of Q in what
     the policy hands out, pulled back to theta. Here the policy hands out an action, and the slope is grad_a Q.
     """
-    return [Equation("grad mu grad_a Q", "grad J", problem.along(gradient_form(problem)), problem.gradient_scale,
-                     size=terms_size(problem, problem.rho))]
+    gradient = gradient_form(problem)
+    return [Equation("grad mu grad_a Q", "grad J", problem.along(gradient), problem.gradient_scale,
+                     size=terms_size(problem, problem.rho), certified=problem.certified_gradient(gradient))]
 
 
 CLAIM = Claim(

@@ -2,6 +2,7 @@ r"""The Bellman equation of a deterministic policy on continuous actions."""
 
 from __future__ import annotations
 
+from ..arithmetic import EPS
 from .equation import Claim, Equation
 
 
@@ -25,10 +26,13 @@ def equations(problem) -> list[Equation]:
     solution, scale = problem.solution, problem.value_scale
     Q = solution.Q_at(solution.actions)
     size = 0.0 if problem.arithmetic.symbolic else scale
+    V_off, Q_off = problem.certified("V"), problem.certified("Q")
+    sums = 0.0 if problem.exact else 4 * EPS * (len(Q) + 8) * scale
     return [
-        Equation("V = Q(s, mu(s))", "V", Q, scale, size=size),
-        Equation("V = Q(s, mu(s)), solved", "given", Q, scale, lhs=solution.V, size=size),
-        Equation("Q(s, mu(s)) = r + gamma sum P V", "given", backup(problem, solution.V), scale, lhs=Q, size=size),
+        Equation("V = Q(s, mu(s))", "V", Q, scale, size=size, certified=Q_off),
+        Equation("V = Q(s, mu(s)), solved", "given", Q, scale, lhs=solution.V, size=size, certified=V_off + Q_off),
+        Equation("Q(s, mu(s)) = r + gamma sum P V", "given", backup(problem, solution.V), scale, lhs=Q, size=size,
+                 certified=V_off + Q_off + sums),
     ]
 
 

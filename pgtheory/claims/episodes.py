@@ -6,14 +6,14 @@ from functools import cached_property
 
 import numpy as np
 
-from ..arithmetic import EPS, EXPRESSION
+from ..arithmetic import EPS, EXPRESSION, FLOAT
 from ..errors import UndefinedError
 from ..estimators import Reinforce
-from ..horizon import powers
 from ..slope import Slope
-from ..solution import solve
 from ..trajectories.enumeration import count_trajectories, enumerate_trajectories
 from ..trajectories.likelihood import dynamics
+from .finite_horizon import FiniteHorizon
+from .long_episodes import LongEpisodes, long_episodes_of
 
 LONGEST, LONGEST_SYMBOLIC = 6, 2                            # steps
 ENTRIES = {"float64": 500_000, "Fraction": 1_500}           # trajectories times entries of theta
@@ -46,24 +46,50 @@ def episodes_of(problem) -> Episodes:
 def reason_against(problem, *, simplex: bool, rewards: bool = True) -> str | None:
     """Why a claim about trajectories cannot be checked here, or None.
 
-    simplex : whether the rows of pi must keep their sum; rewards : whether it is about returns, of which some must not be 0
+    simplex : whether directions are needed along which the rows of pi keep their sum; rewards : whether it is about
+        returns, of which some must not be 0
     """
     if problem.arithmetic == EXPRESSION:
         return "sympy expressions that are not rational cannot be told from 0, and so trajectories cannot be enumerated"
-    if simplex and not problem.policy.normalised:
+    if simplex and not problem.policy.normalised and problem.tangent is None:
         return (f"the derivatives of {type(problem.policy).__name__} leave the simplex: this holds only along directions in "
-                "which the rows of pi keep their sum")
+                "which the rows of pi keep their sum, which are found row by row, for tabular policies")
     if np.any(problem.pi == 0):
         return "some pi(a|s) is 0, where the logarithm has no derivative"
     if not problem.exact and problem.pi.min() < LEAST_PROBABILITY:
         return f"some pi(a|s) is below {LEAST_PROBABILITY:.0e}, where the score may overflow"
+    found, reason = _horizons(problem, rewards)
+    return None if found else reason
+
+
+def horizons_of(problem, rewards: bool = True) -> list[Episodes | LongEpisodes]:
+    """The finite horizons on which a claim is checked: one that is enumerated, and a longer one where that is short.
+
+    rewards : whether some reward that is not 0 must be within reach
+    """
+    return _horizons(problem, rewards)[0]
+
+
+def _horizons(problem, rewards) -> tuple[list, str]:
+    """(the horizons, why one that is enumerated is not among them)."""
+    found: list[Episodes | LongEpisodes] = []
     try:
-        episodes = episodes_of(problem)
+        episodes, reason = episodes_of(problem), ""
     except UndefinedError as error:
-        return str(error)
-    if rewards and np.all(episodes.batch.rewards == 0):
-        return f"no reward can be earned in the T = {episodes.horizon} steps that are enumerated"
-    return None
+        instead = ("and the model is too large for a table of scores" if problem.arithmetic == FLOAT else
+                   "in floats the claim is checked by recursion and by simulation")
+        episodes, reason = None, f"{error}; {instead}"
+    if episodes is not None:
+        if rewards and np.all(episodes.batch.rewards == 0):
+            reason = f"no reward can be earned in the T = {episodes.horizon} steps that are enumerated"
+        else:
+            found.append(episodes)
+    longer = long_episodes_of(problem) if not found or episodes is None or episodes.horizon < LONGEST else None
+    if longer is None or longer.horizon <= (episodes.horizon if episodes else 0):
+        return found, reason
+    if rewards and not longer.pays:
+        return found, f"no reward can be earned in T = {longer.horizon} steps"
+    return [*found, longer], ""
 
 
 def _limit(problem) -> int:
@@ -84,57 +110,33 @@ def _horizon(problem) -> int:
     return longest
 
 
-class Episodes:
-    """The problem that ends after T steps: nothing is earned after it, nothing is bootstrapped at it.
+class Episodes(FiniteHorizon):
+    """The problem that ends after T steps, with every one of its trajectories.
 
     Attributes
     ----------
-    horizon : int, T
     batch : TrajectoryBatch, every trajectory with its probability
-    solution : FiniteHorizonSolution, by the backward and the forward pass
-    return_size : float, a bound of \\|R(tau)\\|; reward units
     unit : float, relative rounding error of an expectation over the trajectories
+    and those of :class:`pgtheory.claims.finite_horizon.FiniteHorizon`
     """
-
-    def __init__(self, problem, horizon: int):
-        self.problem, self.horizon = problem, horizon
 
     @cached_property
     def batch(self):
         return enumerate_trajectories(self.problem.solution.mdp, self.problem.pi, self.horizon)
 
-    @cached_property
-    def solution(self):
-        return solve(self.problem.solution.mdp, self.problem.pi, horizon=self.horizon)
-
-    @cached_property
-    def return_size(self) -> float:
-        if self.problem.arithmetic.symbolic:
-            return float("nan")
-        powered = powers(self.problem.gamma, self.horizon, self.problem.arithmetic).sum()
-        return float(powered) * float(max(abs(self.batch.rewards).flat))
-
-    def gradient_size(self, weight=None) -> float:
-        """Bound of E sum_t |weight grad log pi| along a direction of comparison, for weights of at most R(tau) by default."""
-        return self.horizon * self.problem.slope_scale * (self.return_size if weight is None else weight)
-
-    @cached_property
-    def step_unit(self) -> float:
-        """Relative rounding error of a product over the steps, or of as many passes: exp at a logit of size t loses t eps."""
-        if self.problem.exact:
-            return 0.0
-        mdp, largest = self.problem.mdp, float(np.max(np.abs(self.problem.theta), initial=0.0))
-        return 8 * EPS * (mdp.n_states + mdp.n_actions + largest + 8) * self.horizon
+    @property
+    def largest_reward(self):
+        return max(abs(self.batch.rewards).flat)
 
     @cached_property
     def unit(self) -> float:
         return 0.0 if self.problem.exact else self.step_unit + EPS * len(self.batch)
 
-    def mean(self, estimator):
+    def mean(self, estimator, simplex=False):
         """(n,): the expectation of an estimator, along the directions of comparison; reward units per unit of theta."""
         problem = self.problem
-        estimates = estimator(self.batch, problem.policy, problem.theta, problem.gamma)
-        return problem.along(np.asarray(self.batch.mean(estimates)))
+        estimates = np.asarray(self.batch.mean(estimator(self.batch, problem.policy, problem.theta, problem.gamma)))
+        return problem.along_simplex(estimates) if simplex else problem.along(estimates)
 
     @cached_property
     def spread(self) -> float:
@@ -144,13 +146,6 @@ class Episodes:
             return 0.0
         estimates = Reinforce()(self.batch, problem.policy, problem.theta, problem.gamma)
         return float(np.max(self.batch.probability @ abs(problem.along(np.asarray(estimates))), initial=0.0))
-
-    @property
-    def grad_J(self) -> Slope:
-        """The gradient of J_T, which routes differentiate as the backward recursion gives it."""
-        mdp, T = self.problem.mdp, self.horizon
-        return Slope("grad J_T", lambda theta: self.problem.J_at(theta, T), self.return_size, self.gradient_size(),
-                     self.step_unit, mdp.n_states * mdp.n_actions * T)
 
     def factors_at(self, theta):
         """(environment (N,), policy (..., N)): rho(s_0) prod_t P(s_{t+1}|s_t,a_t), and prod_t pi(a_t|s_t) at theta."""

@@ -8,6 +8,22 @@ from math import inf
 from typing import Any
 
 from ..slope import Slope
+from ..trajectories.bounded import EpisodeWeights
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Sampled episodes whose estimates average the left side of an equation.
+
+    weights : what multiplies the score of a step; horizon : int, T
+    directions : (n,) + theta.shape, those of the sides
+    scale : the size that the tolerance is relative to, where the left side is 0; None takes the left side's own
+    """
+
+    weights: EpisodeWeights
+    horizon: int
+    directions: Any
+    scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -24,6 +40,7 @@ class Equation:
         small against it, or against the sides, for agreement to show anything
     simulate : False where another equation of the claim, with the same sides, is the one to put to simulation
     unit : relative rounding error of the right side; None takes the problem's, that of one solve
+    draws : what to simulate, and compare with the left side; None where there is nothing of the kind
     certified : bound on the error of the right side (of both, where ``quantity`` is "given") that rests on residuals and
         counts every rounding. It takes the place of unit * scale where it is the smaller: one that is larger tells of an
         error that rounding does not explain, and must not excuse it
@@ -38,6 +55,7 @@ class Equation:
     size: float = 0.0
     unit: float | None = None
     certified: float = inf
+    draws: Draws | None = None
 
     @property
     def recursive(self) -> bool:
@@ -69,6 +87,9 @@ class Claim:
     applies : function of a Problem, returns None or the reason why the claim does not apply
     main : index of the equation that stands for the claim
     kinds : kinds of problems that the claim is made for, see :class:`pgtheory.problems.finite.AnyProblem`
+    needs_value : False where the claim is about the policy alone or about a finite horizon, so that the value without
+        horizon need not exist
+    needs_simplex : True where it is about directions in which the rows of pi keep their sum
     """
 
     slug: str
@@ -80,6 +101,12 @@ class Claim:
     applies: Callable = lambda problem: None
     main: int = 0
     kinds: tuple[str, ...] = ("finite",)
+    needs_value: bool = True
+    needs_simplex: bool = False
+
+    def reason_against(self, problem) -> str | None:
+        """Why the claim cannot be checked on this problem, or None."""
+        return (self.needs_value and problem.undefined) or self.applies(problem)
 
     def mismatch(self, problem) -> str | None:
         """Why the claim is not made for problems of this kind, or None."""

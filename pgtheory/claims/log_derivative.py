@@ -6,21 +6,28 @@ import numpy as np
 
 from ..estimators import Reinforce
 from ..estimators.base import returns
-from .episodes import episodes_of, reason_against
+from .episodes import Episodes, horizons_of, reason_against
 from .equation import Claim, Equation
 
 
 def equations(problem) -> list[Equation]:
     """J_T, by the backward recursion, as the mean of R(tau); and its gradient as the mean of the score times R(tau)."""
-    episodes = episodes_of(problem)
-    batch, T = episodes.batch, episodes.horizon
-    J = batch.mean(returns(batch, problem.gamma)[:, :1])
-    return [
-        Equation(f"J = E[R(tau)], T = {T}", "given", J, episodes.return_size, unit=episodes.unit, size=episodes.return_size,
-                 lhs=np.array([episodes.solution.J], dtype=J.dtype)),
-        Equation(f"grad J = E[sum_t grad log pi R(tau)], T = {T}", episodes.grad_J, episodes.mean(Reinforce()),
-                 episodes.gradient_size(), unit=episodes.unit, size=episodes.spread),
-    ]
+    horizons = horizons_of(problem)
+    return [*(_value(episodes) for episodes in horizons if isinstance(episodes, Episodes)),
+            *(_gradient(episodes, episodes is horizons[-1]) for episodes in horizons)]
+
+
+def _value(episodes):
+    batch, size = episodes.batch, episodes.return_size
+    J = batch.mean(returns(batch, episodes.problem.gamma)[:, :1])
+    return Equation(f"J = E[R(tau)], T = {episodes.horizon}", "given", J, size, unit=episodes.unit, size=size,
+                    lhs=np.array([episodes.solution.J], dtype=J.dtype))
+
+
+def _gradient(episodes, last):
+    return Equation(f"grad J = E[sum_t grad log pi R(tau)], T = {episodes.horizon}{episodes.where}",
+                    episodes.grad_J_in_simplex, episodes.mean(Reinforce(), simplex=True), episodes.gradient_size(),
+                    unit=episodes.unit, size=episodes.spread, draws=episodes.draws("return") if last else None)
 
 
 CLAIM = Claim(
@@ -36,4 +43,6 @@ CLAIM = Claim(
     equations=equations,
     applies=lambda problem: reason_against(problem, simplex=True),
     main=1,
+    needs_value=False,
+    needs_simplex=True,
 )

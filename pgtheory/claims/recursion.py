@@ -26,6 +26,20 @@ def _source(problem):
     return problem.along(policy.state_pullback(theta, weights))
 
 
+def solution(problem):
+    """(S, n): the resolvent of the source, grad V by linear algebra."""
+    if "solved" not in problem.memory:
+        problem.memory["solved"] = problem.solution.resolvent(local_gradient(problem))
+    return problem.memory["solved"]
+
+
+def certified(problem) -> tuple[float, float]:
+    """Bounds on the errors of both right sides: of one step, rounding what it is given; and of the recursion solved."""
+    if "certified recursion" not in problem.memory:
+        problem.memory["certified recursion"] = problem.certified_recursion(local_gradient(problem), solution(problem))
+    return problem.memory["certified recursion"]
+
+
 def terms_size(problem, start=None) -> float:
     """What gradients are made of before states cancel: max of (I - gamma P_pi)^-1 |source|, or of its mean over the start."""
     if problem.arithmetic.symbolic:
@@ -38,9 +52,10 @@ def equations(problem) -> list[Equation]:
     """grad V = source + gamma P_pi grad V, for every start state at once; and its solution by the resolvent."""
     source, P_pi, gamma = local_gradient(problem), problem.solution.P_pi, problem.gamma
     scale, size = problem.gradient_scale, terms_size(problem)
+    one_step, solved = certified(problem)
     return [
-        Equation("one step", "grad V", lambda grad_V: source + (P_pi @ grad_V) * gamma, scale, size=size),
-        Equation("solved", "grad V", problem.solution.resolvent(source), scale, size=size),
+        Equation("one step", "grad V", lambda grad_V: source + (P_pi @ grad_V) * gamma, scale, size=size, certified=one_step),
+        Equation("solved", "grad V", solution(problem), scale, size=size, certified=solved),
     ]
 
 

@@ -24,7 +24,7 @@ def equations(problem) -> list[Equation]:
         found.append(Equation("pi grad log pi", "grad pi", pi[:, :, None] * score, scale))
     if policy.normalised:
         found.append(Equation("sum_a grad pi = 0", "given", jacobian.sum(axis=1) * 0, scale, lhs=jacobian.sum(axis=1),
-                              size=0.0 if problem.exact else float(np.abs(jacobian).max(initial=0.0))))
+                              size=0.0 if problem.arithmetic.symbolic else float(np.abs(jacobian).max(initial=0.0))))
     return found
 
 
@@ -54,4 +54,5 @@ CLAIM = Claim(
     equations=equations,
     applies=applies,
     kinds=("finite", "density"),
+    needs_value=False,
 )

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..estimators import Reinforce, surrogate_loss
-from .episodes import episodes_of, reason_against
+from ..slope import Slope
+from .episodes import Episodes, horizons_of, reason_against
 from .equation import Claim, Equation
+from .finite_horizon import in_simplex
 
 
 def equations(problem) -> list[Equation]:
@@ -18,18 +20,33 @@ def equations(problem) -> list[Equation]:
     A logarithm of Fractions is none: there the loss holds pi/pi_0 in place of log pi, pi_0 the policy that drew the
     trajectories. At pi = pi_0 both have one gradient.
     """
-    episodes = episodes_of(problem)
-    policy, theta, T = problem.policy, problem.theta, episodes.horizon
-    half = _every_other(episodes.batch)
-    estimate = half.mean(Reinforce()(half, policy, theta, problem.gamma))
-    size, unit = episodes.gradient_size(), episodes.unit
-    found = [Equation(f"every other trajectory: minus its estimates, T = {T}", _slope(episodes, half, "half"),
-                      -problem.along(np.asarray(estimate)), size, unit=unit, size=episodes.spread)]
-    if policy.normalised:
-        gradient = problem.along(policy.pullback(theta, episodes.solution.gradient_weights))
-        found.append(Equation(f"all trajectories: minus grad J, T = {T}", _slope(episodes, episodes.batch, "all"),
-                              -gradient, size, unit=unit, size=episodes.spread))
+    return [equation for episodes in horizons_of(problem) for equation in (
+        _enumerated(episodes) if isinstance(episodes, Episodes) else [_sampled(episodes)])]
+
+
+def _enumerated(episodes):
+    problem, T = episodes.problem, episodes.horizon
+    found = [_on(episodes, _every_other(episodes.batch), "every other trajectory: minus its estimates", episodes.gradient_size())]
+    if problem.policy.normalised or problem.tangent is not None:
+        gradient = problem.along_simplex(problem.policy.pullback(problem.theta, episodes.solution.gradient_weights))
+        found.append(Equation(f"all trajectories: minus grad J, T = {T}{episodes.where}",
+                              in_simplex(_slope(episodes, episodes.batch, "all"), problem), -gradient,
+                              episodes.gradient_size(), unit=episodes.unit, size=episodes.spread))
     return found
+
+
+def _sampled(episodes):
+    """Trajectories are too many: a few that are drawn, whose loss has its own equation, and no statistics in it."""
+    size = episodes.gradient_size() / episodes.least_taken
+    return _on(episodes, episodes.sampled, f"{len(episodes.sampled)} sampled trajectories: minus their estimates", size)
+
+
+def _on(episodes, batch, part, size):
+    """The loss of these trajectories, against minus their own estimates."""
+    problem = episodes.problem
+    estimate = batch.mean(Reinforce()(batch, problem.policy, problem.theta, problem.gamma))
+    return Equation(f"{part}, T = {episodes.horizon}", _slope(episodes, batch, part, size), -problem.along(np.asarray(estimate)), size,
+                    unit=episodes.unit, size=episodes.spread)
 
 
 def _every_other(batch):
@@ -38,13 +55,13 @@ def _every_other(batch):
     return replace(batch.take(rows), probability=batch.probability[rows])
 
 
-def _slope(episodes, batch, which):
+def _slope(episodes, batch, which, steepness=None):
     problem = episodes.problem
     if problem.exact:
         return episodes.slope(f"grad of the surrogate, {which}", lambda theta: ratio_loss(problem, batch, theta))
     size = episodes.horizon * episodes.return_size * float(np.abs(np.log(problem.pi)).max())
-    return episodes.slope(f"grad of the surrogate, {which}", lambda theta: _at_each(problem, batch, theta), size,
-                          episodes.gradient_size())
+    return Slope(f"grad of the surrogate, {which}", lambda theta: _at_each(problem, batch, theta), size,
+                 episodes.gradient_size() if steepness is None else steepness, episodes.unit, batch.actions.size)
 
 
 def _at_each(problem, batch, theta):
@@ -81,4 +98,5 @@ CLAIM = Claim(
     source="Schulman, Heess, Weber & Abbeel 2015",
     equations=equations,
     applies=applies,
+    needs_value=False,
 )

@@ -2,8 +2,9 @@ r"""The score of a trajectory: the gradient of its log-probability knows the pol
 
 from __future__ import annotations
 
+from ..slope import Slope
 from ..trajectories.likelihood import trajectory_score
-from .episodes import episodes_of, reason_against
+from .episodes import Episodes, horizons_of, reason_against
 from .equation import Claim, Equation
 
 
@@ -13,8 +14,12 @@ def equations(problem) -> list[Equation]:
     The probability that is differentiated is the whole product, start and dynamics included; in the second equation, what
     is left of it once the policy's factors are taken out at every theta.
     """
-    episodes = episodes_of(problem)
-    batch, T, size = episodes.batch, episodes.horizon, episodes.gradient_size(1.0)
+    return [equation for episodes in horizons_of(problem, rewards=False) for equation in (
+        _enumerated(episodes) if isinstance(episodes, Episodes) else [_sampled(episodes)])]
+
+
+def _enumerated(episodes):
+    problem, batch, T, size = episodes.problem, episodes.batch, episodes.horizon, episodes.gradient_size(1.0)
     score = problem.along(trajectory_score(batch, problem.policy, problem.theta))
 
     def remainder(theta):
@@ -31,6 +36,16 @@ def equations(problem) -> list[Equation]:
     ]
 
 
+def _sampled(episodes):
+    """Trajectories are too many: a few that are drawn, each with its own equation, and no statistics in it."""
+    problem, batch, T = episodes.problem, episodes.sampled, episodes.horizon
+    size = episodes.gradient_size(1.0) / episodes.least_taken
+    ratio = Slope(f"grad P(tau) / P(tau), T = {T}", episodes.relative_probability_at, 1.0, size, episodes.step_unit,
+                  batch.actions.size)
+    return Equation(f"grad P / P = sum_t grad log pi, each of {len(batch)} sampled trajectories, T = {T}", ratio,
+                    problem.along(trajectory_score(batch, problem.policy, problem.theta)), size, unit=episodes.step_unit)
+
+
 CLAIM = Claim(
     slug="trajectory-score",
     title="Score of a trajectory",
@@ -41,4 +56,5 @@ CLAIM = Claim(
     source="Williams 1992",
     equations=equations,
     applies=lambda problem: reason_against(problem, simplex=False, rewards=False),
+    needs_value=False,
 )

@@ -3,7 +3,7 @@ r"""The recursion unrolled k times, with its exact remainder."""
 from __future__ import annotations
 
 from .equation import Claim, Equation
-from .recursion import local_gradient, terms_size
+from .recursion import certified, local_gradient, terms_size
 
 STEPS = (1, 2, 3, 8)
 SYMBOLIC_STEPS = (1, 2, 3)   # rational functions grow with every power of P_pi
@@ -47,9 +47,9 @@ def unrolled(problem, k: int, grad_V):
 def equations(problem) -> list[Equation]:
     """The unrolling for several k, every start state at once, with the remainder in the gradient itself."""
     steps = SYMBOLIC_STEPS if problem.arithmetic.symbolic else STEPS
-    size = terms_size(problem)
+    size, (one_step, _) = terms_size(problem), certified(problem)   # no factor of a term is larger than 1
     return [Equation(f"k = {k}", "grad V", lambda grad_V, k=k: unrolled(problem, k, grad_V), problem.gradient_scale,
-                     size=size)
+                     size=size, certified=2 * k * one_step)
             for k in steps]
 
 

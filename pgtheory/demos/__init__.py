@@ -46,7 +46,7 @@ def demo(name: str):
     module = _module(name)
     figure = canvas(module.numbers(), module.SIZE)
     module.draw(figure, figure.numbers)
-    figure.suptitle(module.TITLE, fontsize=14)
+    figure.suptitle(module.TITLE, fontsize=18)
     return figure
 
 

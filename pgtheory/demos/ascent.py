@@ -18,7 +18,7 @@ from .style import BLUE, GREEN, GREY, ORANGE, RED, plain
 from .variance import POLICY
 
 TITLE = "Gradient ascent on the short corridor, to p = 2 - sqrt 2"
-SIZE = (12.0, 4.4)
+SIZE = (12.0, 5.8)
 STEP, ITERATIONS = 0.012, 500
 EPISODES, SEEDS, SAMPLED_STEP = 300, 4, 2**-9
 LEARNERS: dict[str, tuple[Any, str]] = {"exact gradient": (None, GREEN), "REINFORCE": (Reinforce(), BLUE),
@@ -69,9 +69,9 @@ def draw(figure, found) -> None:
     surface.plot(best, -2 * (2 - best) / (best * (1 - best)), "*", color=RED, markersize=14, label="p = 2 - sqrt 2")
     plain(surface, "the value, and the way up", "p, probability of going right", "J (reward: minus the steps)")
     surface.set_ylim(-55, -8)
-    surface.legend(frameon=False, fontsize=9, loc="lower center")
+    surface.legend(frameon=False, fontsize=11, loc="lower center")
     for name, (_, colour) in LEARNERS.items():
         curves.plot(found["curves"][name], color=colour, linewidth=1.6, label=name)
     curves.axhline(found["J"].max(), color=RED, linewidth=1, linestyle="--", label="best J = -11.66")
     plain(curves, f"one episode a step, mean of {SEEDS} runs, from p = 0.20", "episode", "J of the policy (reward)")
-    curves.legend(frameon=False, fontsize=9, loc="lower right")
+    curves.legend(frameon=False, fontsize=11, loc="lower right")

@@ -21,7 +21,7 @@ from ..variance.exact import moments
 from .style import BLUE, GREEN, GREY, ORANGE, RED, plain
 
 TITLE = "A baseline leaves the mean alone and moves the variance, not always down"
-SIZE = (12.5, 4.2)
+SIZE = (16.0, 5.4)
 ONE = Fraction(1)
 POLICY = SoftmaxPolicy(2, 2, weights=True)
 LIKELY = np.array([[9 * ONE, ONE], [ONE, ONE]])      # pi(a0) = 9/10
@@ -91,20 +91,20 @@ def _parabola(axes, found):
     axes.plot(b, [float(v) for v in found["variances"]], color=BLUE, linewidth=2, label="variance")
     axes.plot(b, [float(m) for m in found["means"]], color=GREEN, linewidth=2, label="mean: 9/100 for every b")
     for name, x, text, offset in (("without", 0.0, "b = 0: 0.0009", (-22, 22)), ("with the best", 0.1, "b = 1/10: 0", (4, -12)),
-                                  ("with the value", 0.9, "b = V = 9/10: 0.0576", (-128, 0))):
+                                  ("with the value", 0.9, "b = V = 9/10: 0.0576", (-152, 0))):
         y = float(found[f"variance {name}"])
         axes.plot(x, y, "o", color=RED, markersize=7)
-        axes.annotate(text, (x, y), offset, textcoords="offset points", fontsize=9, color=RED)
+        axes.annotate(text, (x, y), offset, textcoords="offset points", fontsize=11, color=RED)
     plain(axes, "bandit, pi(a0) = 9/10, rewards (1, 0)", "baseline b (reward)",
           "mean (reward per unit of logit);\nvariance (the same, squared)")
     axes.set_ylim(-0.012, 0.13)
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="upper left", fontsize=11)
 
 
 def _bars(axes, shown):
     """Bars by tick label: (legend, height, colour)."""
     for tick, (label, height, colour) in shown.items():
         bar = axes.bar([tick], [float(height)], color=colour, width=0.6, label=label)
-        axes.bar_label(bar, [str(height)], padding=2, fontsize=11)
+        axes.bar_label(bar, [str(height)], padding=2, fontsize=13)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.legend(frameon=False, loc="upper left", fontsize=9)
+    axes.legend(frameon=False, loc="upper left", fontsize=11)

@@ -22,7 +22,7 @@ from ..trajectories.enumeration import enumerate_trajectories
 from .style import BLUE, ORANGE, RED, plain
 
 TITLE = "Without gamma^t the update follows no gradient: its Jacobian is not symmetric"
-SIZE = (13.5, 4.4)
+SIZE = (17.0, 5.2)
 FIELDS = {"with gamma^t": RewardToGo(), "without gamma^t": RewardToGo(gamma_weighting=False)}
 GRID, WIDE = 13, 3.0
 
@@ -81,17 +81,17 @@ def _arrows(axes, found, name, colour):
     plain(axes, f"the field {name}", "logit of going on, in state 0", "logit of taking the reward, in state 1")
     axes.grid(False)
     axes.set_aspect("equal")
-    axes.legend(loc="lower left", fontsize=8)
-    axes.figure.colorbar(filled, ax=axes, label="J (reward)", shrink=0.75)
+    axes.legend(loc="lower left", fontsize=11)
+    axes.figure.colorbar(filled, ax=axes, shrink=0.75).set_label("J (reward)", fontsize=13)
 
 
 def _cross(axes, slopes):
     labels = "dF0/dx1", "dF1/dx0"
     for shift, (name, colour) in zip((-0.2, 0.2), (("with gamma^t", BLUE), ("without gamma^t", RED)), strict=True):
         bars = axes.bar(np.arange(2) + shift, [float(v) for v in slopes[name]], width=0.36, color=colour, label=name)
-        axes.bar_label(bars, [str(v) for v in slopes[name]], padding=3, fontsize=11)
+        axes.bar_label(bars, [str(v) for v in slopes[name]], padding=3, fontsize=13)
     axes.set_xticks(range(2), labels)
-    plain(axes, "cross derivatives at 0, gamma = 1/2", "entry of the Jacobian", "reward per unit of logit, squared")
+    plain(axes, "cross derivatives at 0, gamma = 1/2", "entry of the Jacobian", "reward per squared unit of logit")
     axes.margins(y=0.25)
     axes.axhline(0.03125, color=ORANGE, linewidth=1, linestyle=":", label="symmetric: 1/32")
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="upper left", fontsize=11)

@@ -14,7 +14,7 @@ from ..solution import solve
 from .style import BLUE, GREY, ORANGE, plain
 
 TITLE = "Where the discounted state distribution D comes from: the unrolling, step by step"
-SIZE = (12.0, 4.4)
+SIZE = (12.0, 5.8)
 GAMMA, SHOWN, STEPS = 0.8, 9, 24
 
 
@@ -39,7 +39,7 @@ def draw(figure, found) -> None:
     curve.plot(k, 1 - GAMMA**k, color=GREY, linewidth=1, label="1 - gamma^k")
     curve.axhline(1, color=ORANGE, linewidth=1.2, linestyle="--", label="all of D")
     plain(curve, "how fast they fill", "steps k", "probability")
-    curve.legend(frameon=False, loc="lower right")
+    curve.legend(frameon=False, fontsize=11, loc="lower right")
 
 
 def _bars(axes, found):
@@ -54,4 +54,4 @@ def _bars(axes, found):
     axes.bar(states, D, width=0.72, fill=False, edgecolor="black", linewidth=1.4, label="D, by linear algebra")
     plain(axes, "a chain of four states and its end, both actions alike, gamma = 0.8", "state", "probability")
     axes.set_xticks(states, [*map(str, states[:-1]), "4 (end)"])
-    axes.legend(frameon=False, fontsize=8, ncols=2)
+    axes.legend(frameon=False, fontsize=11, ncols=2)

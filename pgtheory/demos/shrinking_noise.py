@@ -13,7 +13,7 @@ from ..models import load
 from .style import BLUE, GREEN, GREY, ORANGE, plain
 
 TITLE = "As sigma goes to 0 the gradients agree, and the score-function estimate does not survive it"
-SIZE = (12.0, 4.4)
+SIZE = (12.0, 5.8)
 
 
 def numbers() -> dict:
@@ -36,4 +36,4 @@ def draw(figure, found) -> None:
     plain(spread, "the estimates from one sampled state and action", "sigma (action units)",
           "mean square (reward per unit of theta, squared)")
     for axes in (errors, spread):
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(frameon=False, fontsize=11)

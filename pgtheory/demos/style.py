@@ -53,7 +53,7 @@ def as_bytes(figure, format: str) -> bytes:
 
 
 def plain(axes, title: str, xlabel: str, ylabel: str) -> None:
-    """A frame of two sides, faint lines behind, everything labelled.
+    """A frame of two sides, faint lines behind, everything labelled, in letters that the last row of a lecture room reads.
 
     >>> from pgtheory.demos.style import DemoFigure, plain
     >>> axes = DemoFigure().add_subplot()
@@ -61,9 +61,10 @@ def plain(axes, title: str, xlabel: str, ylabel: str) -> None:
     >>> axes.get_xlabel()
     'x'
     """
-    axes.set_title(title, fontsize=11)
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
+    axes.set_title(title, fontsize=14)
+    axes.set_xlabel(xlabel, fontsize=13)
+    axes.set_ylabel(ylabel, fontsize=13)
+    axes.tick_params(labelsize=12)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)

@@ -17,7 +17,7 @@ from ..variance.exact import moments
 from .style import BLUE, GREEN, GREY, ORANGE, VIOLET, plain
 
 TITLE = "One mean, four variances: estimators on the short corridor"
-SIZE = (11.5, 4.6)
+SIZE = (11.5, 6.0)
 POLICY = SoftmaxPolicy(features=[[[0.0], [1.0]]] * 4)      # one logit for all states: they look alike
 COLOURS = {"REINFORCE, full return": BLUE, "reward-to-go": ORANGE, "reward-to-go - V(s)": GREEN,
            "reward-to-go - best b(s)": VIOLET}
@@ -51,10 +51,10 @@ def draw(figure, found) -> None:
     plain(curves, "exact variance of one episode's estimate", "p, probability of going right",
           "variance (reward per unit of logit, squared)")
     curves.set_ylim(150, 60_000)
-    curves.legend(frameon=False, fontsize=9, ncols=2, loc="upper center")
+    curves.legend(frameon=False, fontsize=11, ncols=2, loc="upper center")
     at = found["at 1/2"]
     drawn = bars.barh(list(at)[::-1], list(at.values())[::-1], color=list(COLOURS.values())[::-1], height=0.6)
-    bars.bar_label(drawn, [f"{v:.6g}" for v in list(at.values())[::-1]], padding=4, fontsize=11)
+    bars.bar_label(drawn, [f"{v:.6g}" for v in list(at.values())[::-1]], padding=4, fontsize=13)
     plain(bars, "at p = 1/2, where the mean is 2", "variance (same units)", "")
     bars.set_xlim(0, 1.25 * max(at.values()))
     bars.grid(False)

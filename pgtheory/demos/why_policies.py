@@ -18,7 +18,7 @@ from ..solution import policy_gradient, solve
 from .style import BLUE, GREEN, GREY, ORANGE, RED, plain
 
 TITLE = "Why learn the policy itself"
-SIZE = (14.0, 4.3)
+SIZE = (17.5, 5.4)
 GAP, TAU = 0.01, 0.1                 # Q = (1, 1 - GAP); temperature of the softmax
 PEAK, GRID = 0.37, np.linspace(-1, 1, 5)
 STEP, ITERATIONS = 0.03, 60
@@ -83,7 +83,7 @@ def _draw_corridor(axes, found):
           "J (reward: minus the steps)")
     axes.plot([], [], "s", color=RED, label="greedy, but for one action in 20")
     axes.set_ylim(-110, 0)
-    axes.legend(frameon=False, fontsize=9, loc="lower center")
+    axes.legend(frameon=False, fontsize=11, loc="lower center")
 
 
 def _draw_errors(axes, found):
@@ -92,14 +92,16 @@ def _draw_errors(axes, found):
     axes.axvline(GAP, color=GREY, linewidth=1, linestyle="--", label=f"error = gap = {GAP}")
     plain(axes, "two actions worth 1 and 0.99", "error in the estimate of the second (reward)",
           "probability of the second action")
-    axes.set_ylim(-0.05, 1.35)
-    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    axes.set_ylim(-0.05, 1.55)
+    axes.legend(frameon=False, fontsize=11, loc="upper left")
     value = axes.twinx()
     value.plot(found["errors"], found["greedy value"], ":", color=RED, linewidth=2, label="value of greedy")
     value.plot(found["errors"], found["softmax value"], ":", color=BLUE, linewidth=2, label="value of softmax")
-    value.set(ylabel="true value (reward)", ylim=(0.9795, 1.0075))
+    value.set_ylabel("true value (reward)", fontsize=13)
+    value.set_ylim(0.9795, 1.0115)
+    value.tick_params(labelsize=12)
     value.spines["top"].set_visible(False)
-    value.legend(frameon=False, fontsize=9, loc="upper right")
+    value.legend(frameon=False, fontsize=11, loc="upper right")
 
 
 def _draw_continuous(axes, found):
@@ -110,5 +112,5 @@ def _draw_continuous(axes, found):
     axes.plot(found["path"], found["path J"], "o-", color=ORANGE, markersize=4, linewidth=0.8,
               label=f"policy gradient: {found['path J'][-1]:.3f}")
     plain(axes, "a continuous action", "action a (action units)", "value (reward)")
-    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    axes.legend(frameon=False, fontsize=11, loc="upper left")
     axes.set_ylim(0, 1.45)

@@ -7,14 +7,16 @@ An estimator is its weight :math:`\Phi_t`, as seen from step t. Those built on t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
+from numbers import Rational
 
 import numpy as np
 
 from ..arithmetic import as_array, join
-from ..errors import NotExactError, UndefinedError
+from ..errors import NotExactError, PGTheoryError, UndefinedError
 from ..horizon import powers
 from ..trajectories.scores import score_sums
-from ..validation import first
+from ..validation import first, in_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +67,46 @@ class FullReturnEstimator(Estimator):
         raise NotImplementedError(f"{type(self).__name__} must define _discounted(batch, pi, gamma) -> (N, T)")
 
 
-def number(batch, pi, value, name="gamma"):
-    """A number in the arithmetic in which it, the batch and the policy meet, and that arithmetic."""
+def require_estimator(estimator) -> None:
+    """An object that can be called, not the class that makes one.
+
+    >>> require_estimator(Estimator)
+    Traceback (most recent call last):
+    pgtheory.errors.PGTheoryError: estimator is the class Estimator: pass an object of it, Estimator(...)
+    """
+    if isinstance(estimator, type):
+        raise PGTheoryError(f"estimator is the class {estimator.__name__}: pass an object of it, {estimator.__name__}(...)")
+    if not callable(estimator):
+        raise PGTheoryError(f"estimator is {estimator!r}: it must be one of pg.estimators, or a function "
+                            "(batch, policy, theta, gamma) -> (N,) + shape")
+
+
+def parameter(value, name):
+    """(number, arithmetic) of what an estimator is told: gamma and lam lie in [0, 1], clips of ratios are not negative.
+
+    >>> parameter(1.0, "gamma")[0]
+    1
+    """
     if isinstance(value, float) and value.is_integer():     # the gamma of a model of integers, which waits as a float
         value = int(value)
-    value, other = as_array(value, name)
+    array, arithmetic = as_array(value, name)
+    if array.shape:
+        raise PGTheoryError(f"{name} has shape {array.shape}: it must be one number")
+    value = array.item()
+    share = name in ("gamma", "lam")
+    if isinstance(value, (float, Rational)) and not 0 <= value <= (1 if share else inf):     # type: ignore[operator]
+        raise PGTheoryError(f"{name} is {in_words(value)}: it must {'lie in [0, 1]' if share else 'be at least 0'}")
+    return value, arithmetic
+
+
+def number(batch, pi, value, name="gamma"):
+    """A number in the arithmetic in which it, the batch and the policy meet, and that arithmetic."""
+    value, other = parameter(value, name)
     arithmetic = join(batch.arithmetic, as_array(pi, "pi")[1], other)
     if arithmetic.exact and arithmetic != batch.arithmetic:
         raise NotExactError(f"the trajectories are in {batch.arithmetic.name} numbers, and {name} or the policy in "
                             f"{arithmetic.name} ones: make the trajectories in the larger arithmetic")
-    return arithmetic.number(value.item()), arithmetic
+    return arithmetic.number(value), arithmetic
 
 
 def discounted_sums(x, factor):

@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic import as_array
-from ..errors import PGTheoryError
+from ..errors import PGTheoryError, UndefinedError
 from ..horizon import powers
 from ..mdp import MDP
 from ..solution import solve
 from ..trajectories.scores import gradient_sums
-from ..validation import whole_number
+from ..validation import numbers, whole_number
 from .base import Estimator, discounted_sums, number, td_errors
 
 
@@ -105,11 +104,15 @@ class AllAction(Estimator):
             at = at * powers(gamma, T, arithmetic)[:, None]
         return gradient_sums(batch, policy, theta, at)
 
+    def _weights(self, batch, pi, gamma):
+        raise UndefinedError("AllAction sums over all actions of a state: the one taken has no weight of its own, and there is no "
+                             "surrogate loss")
+
     def action_values(self, mdp, pi, gamma, horizon):
         """(S, A) or (T, S, A): the Q in use."""
         if self.Q is None:
             return solve(mdp if gamma == mdp.gamma else MDP(mdp.P, mdp.R, gamma, mdp.rho), pi, horizon).Q
-        Q, _ = as_array(self.Q, "Q")
+        Q, _ = numbers(self.Q, "Q", PGTheoryError)
         shape = (mdp.n_states, mdp.n_actions)
         if Q.shape != shape and Q.shape != (horizon, *shape):
             raise PGTheoryError(f"Q has shape {Q.shape}: it must be {shape} or {(horizon, *shape)}")

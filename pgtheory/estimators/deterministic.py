@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic import as_array, join
+from ..arithmetic import join
 from ..continuous.solution import walk_model
-from ..errors import NotExactError, PGTheoryError
+from ..errors import NotExactError, PGTheoryError, UndefinedError
 from ..horizon import powers
-from .base import Estimator
+from ..validation import numbers
+from .base import Estimator, parameter
 
 __all__ = ["DeterministicGradient", "walk_model"]
 
@@ -56,9 +57,12 @@ class DeterministicGradient(Estimator):
         np.add.at(table, (n, states[n, t]), weights[n, t])
         return np.tensordot(table, policy.jacobian(theta), axes=2)
 
+    def _weights(self, batch, pi, gamma):
+        raise UndefinedError("DeterministicGradient multiplies no score: it has no weights and no surrogate loss")
+
     def _slopes(self, batch, gamma):
-        slopes, other = as_array(self.action_gradient, "action_gradient")
-        gamma, gamma_arithmetic = as_array(gamma, "gamma")
+        slopes, other = numbers(self.action_gradient, "action_gradient", PGTheoryError)
+        gamma, gamma_arithmetic = parameter(gamma, "gamma")
         arithmetic = join(batch.arithmetic, other, gamma_arithmetic)
         if arithmetic.exact and arithmetic != batch.arithmetic:
             raise NotExactError(f"the trajectories are in {batch.arithmetic.name} numbers, action_gradient or gamma in "
@@ -66,4 +70,4 @@ class DeterministicGradient(Estimator):
         T, S = batch.actions.shape[1], batch.mdp.n_states
         if slopes.shape[:-1] not in ((S,), (T, S)):
             raise PGTheoryError(f"action_gradient has shape {slopes.shape}: it must be ({S}, k), or ({T}, {S}, k) by time")
-        return arithmetic.convert(slopes), arithmetic.number(gamma.item()), arithmetic
+        return arithmetic.convert(slopes), arithmetic.number(gamma), arithmetic

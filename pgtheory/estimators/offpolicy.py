@@ -7,6 +7,7 @@ b's trajectories can be unbiased, and the estimators refuse.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,16 @@ def ratios(batch, pi):
     s, a = batch.states[:, :-1], batch.actions
     one = join(batch.arithmetic, as_array(pi, "pi")[1]).number(1)
     return np.where(batch.valid, pi[s, a], one) / np.where(batch.valid, batch.behaviour[s, a], one)
+
+
+def at_most(ratio, clip, number):
+    """Ratios clipped at ``number(clip)``; infinity leaves them as they are, in exact arithmetic too.
+
+    >>> import numpy as np
+    >>> at_most(np.array([0.5, 3.0]), 2, float).tolist(), at_most(np.array([0.5, 3.0]), np.inf, float).tolist()
+    ([0.5, 2.0], [0.5, 3.0])
+    """
+    return ratio if clip == inf else np.minimum(ratio, number(clip))
 
 
 def require_support(pi, behaviour, visited) -> None:
@@ -69,7 +80,7 @@ class VTrace(Estimator):
     With :math:`\bar\rho_t = \min(\bar\rho, \rho_t)`, :math:`c_t = \lambda \min(\bar c, \rho_t)` and
     :math:`v_t - v(s_t) = \bar\rho_t \delta_t + \gamma c_t (v_{t+1} - v(s_{t+1}))`.
 
-    critic : (S,), (T+1, S) or a constant; rho_bar, c_bar : clips of the ratios; lam : lambda; bootstrap : at the horizon
+    critic : (S,), (T+1, S) or a constant; rho_bar, c_bar : clips of the ratios, infinity for none; lam : lambda; bootstrap : at the horizon
     States are weighted as the behaviour visits them, so off policy the mean is not the gradient, clipped or not. Source:
     Espeholt et al., *IMPALA*, ICML 2018, equation 1 and section 4.2; lambda as in its remark 2.
     """
@@ -81,9 +92,10 @@ class VTrace(Estimator):
     bootstrap: bool = False
 
     def _weights(self, batch, pi, gamma):
-        rho_bar, c_bar, lam = (number(batch, pi, getattr(self, name), name)[0] for name in ("rho_bar", "c_bar", "lam"))
-        ratio = ratios(batch, pi)
-        clipped, traced = np.minimum(ratio, rho_bar), np.minimum(ratio, c_bar) * lam
+        ratio, (lam, _) = ratios(batch, pi), number(batch, pi, self.lam, "lam")
+        clipped, traced = (at_most(ratio, getattr(self, name), lambda x, name=name: number(batch, pi, x, name)[0])
+                           for name in ("rho_bar", "c_bar"))
+        traced = traced * lam
         delta = td_errors(batch, self.critic, gamma, self.bootstrap)
         ahead = discounted_sums(clipped * delta, traced * gamma)      # v_t - v(s_t)
         following = np.concatenate([ahead[:, 1:], ahead[:, :1] * 0], axis=1)

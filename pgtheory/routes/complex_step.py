@@ -24,7 +24,10 @@ def fits(problem) -> bool:
 
 def reason_against(problem, quantity: str) -> str | None:
     """Why this route cannot be taken although it fits, or None."""
-    if not is_analytic(problem):
+    key = (NAME, "is analytic")
+    if key not in problem.memory:
+        problem.memory[key] = is_analytic(problem)
+    if not problem.memory[key]:
         return f"{problem.code} is not analytic: it drops or bends a complex step"
     return None
 
@@ -67,7 +70,7 @@ def value_gradient(problem) -> np.ndarray:
     if NAME not in problem.memory:
         S = problem.mdp.n_states
         width = BATCH_ENTRIES if scipy.sparse.issparse(problem.mdp.P) else S**2
-        problem.memory[NAME] = _in_stacks(problem, problem.V_at, width)
+        problem.memory[NAME] = _in_stacks(problem, problem.V_at, width, problem.directions)
     return problem.memory[NAME]
 
 
@@ -75,13 +78,13 @@ def _along(problem, slope: Slope) -> np.ndarray:
     """The values' shape + (n,): derivatives of any function along the directions; computed once a problem."""
     key = (NAME, slope.name)
     if key not in problem.memory:
-        problem.memory[key] = _in_stacks(problem, slope.of, slope.width)
+        problem.memory[key] = _in_stacks(problem, slope.of, slope.width, slope.along(problem))
     return problem.memory[key]
 
 
-def _in_stacks(problem, f, width: int) -> np.ndarray:
+def _in_stacks(problem, f, width: int, directions) -> np.ndarray:
     """Derivatives of ``f``, which holds ``width`` entries for each direction, as many directions a call as memory allows."""
-    directions, size = problem.directions, max(1, BATCH_ENTRIES // width)
+    size = max(1, BATCH_ENTRIES // width)
     stacks = [complex_step(f, problem.policy.step, problem.theta, directions[i:i + size])
               for i in range(0, len(directions), size)]
     return np.moveaxis(np.concatenate(stacks), 0, -1)

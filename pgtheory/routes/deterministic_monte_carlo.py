@@ -15,9 +15,10 @@ import numpy as np
 from ..arithmetic import EPS
 from ..continuous.slopes import slopes
 from ..errors import PGTheoryError, UndefinedError
+from ..problems.slopes import LARGEST_TABLE
 from ..trajectories.sampling import AliasTable, ChainSampler
 from ..validation import require_finite
-from .monte_carlo import LARGEST_TABLE, _discount, _extremes, _failures
+from .monte_carlo import _discount, _extremes, _failures
 
 
 class DeterministicSampler:

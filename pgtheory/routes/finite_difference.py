@@ -47,7 +47,7 @@ def _slope(problem, slope: Slope) -> Left:
     key = (NAME, slope.name)
     if key not in problem.memory:
         noise = slope.unit * slope.size + EPS * float(np.abs(problem.theta).max(initial=0.0)) * slope.steepness
-        policy, theta, directions = problem.policy, problem.theta, problem.directions
+        policy, theta, directions = problem.policy, problem.theta, slope.along(problem)
         problem.memory[key] = ladder(lambda h: slope.of(policy.step(theta, directions, h)), noise, _reach(problem))
     result = problem.memory[key]
     return Left(np.moveaxis(result.value, 0, -1), result.error, f"h = {result.steps[result.best]:.1e}, error as reported")
@@ -58,7 +58,7 @@ def _start(problem) -> float:
 
     Rows that leave the simplex meet a pole of V at distance 1/conditioning: stay well inside.
     """
-    room = 1.0 if problem.policy.normalised else float(problem.conditioning)
+    room = 1.0 if problem.policy.normalised or problem.undefined else float(problem.conditioning)
     return min(_reach(problem), 0.25 / (room * max(problem.slope_scale, 1e-300)))
 
 

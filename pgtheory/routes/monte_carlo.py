@@ -21,10 +21,10 @@ import numpy as np
 
 from ..arithmetic import EPS
 from ..errors import NotExactError, PGTheoryError, UndefinedError
+from ..problems.slopes import slopes_along
 from ..trajectories.sampling import ChainSampler
-from ..validation import first, require_finite
+from ..validation import require_finite
 
-LARGEST_TABLE = 20_000_000    # S * A * k scores: 160 MB of float64
 SWEEPS = 10_000              # at most; every iterate is already a bound
 SWEEP_WORK = 200_000_000      # outcomes visited while the box is tightened: about a second
 
@@ -85,7 +85,7 @@ class GradientSampler:
         self.gamma = _discount(problem)
         self.chain = ChainSampler(problem.mdp, problem.pi)
         self.directions = np.asarray(problem.directions if directions is None else directions, dtype=float)
-        slopes = _slopes(problem, self.chain.pi, self.directions)
+        slopes = slopes_along(problem, self.directions)
         with np.errstate(over="ignore", invalid="ignore"):
             self._set_tables(slopes, _control_variate(problem, baseline))
             self.low, self.high = self._box()
@@ -236,36 +236,6 @@ def _control_variate(problem, baseline):
         raise PGTheoryError(f"baseline has shape {b.shape}: it must be a scalar, {(S,)} or {(S, A)}")
     require_finite(b, "baseline", PGTheoryError)
     return np.broadcast_to(b, (S, A))
-
-
-def _slopes(problem, pi, directions):
-    """(S, A, k) derivative of pi(a|s) along each direction."""
-    policy, theta = problem.policy, np.asarray(problem.theta, dtype=float)
-    (S, A), k = pi.shape, len(directions)
-    if S * A * k > LARGEST_TABLE:
-        raise PGTheoryError(f"{k} directions of {S} x {A} scores are too many for one table: pass "
-                            "directions=testable_directions(problem, 64)")
-    if policy.tabular:
-        slopes = _row_jacobians(policy, theta) @ np.moveaxis(directions, 0, -1)
-    else:
-        slopes = np.asarray(policy.jacobian(theta), dtype=float).reshape(S, A, -1) @ directions.reshape(k, -1).T
-    lost = (pi[:, :, None] == 0) & (slopes != 0)
-    if lost.any():
-        s, a, _ = first(lost)
-        raise UndefinedError(f"pi[{s}, {a}] is 0 and its derivative is not: no action drawn from pi can see it; simulate at "
-                             "a theta with pi > 0")
-    return slopes
-
-
-def _row_jacobians(policy, theta):
-    """(S, A, A): d pi(a|s) / d theta(s, b) of a tabular policy; rows of other states are 0."""
-    S, A = theta.shape
-    columns = []
-    for a in range(A):
-        weights = np.zeros((S, A))
-        weights[:, a] = 1.0
-        columns.append(policy.pullback(theta, weights))
-    return np.stack(columns, axis=1)
 
 
 def _extremes(chain, gains, gamma):

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse
 
 from ..arithmetic import EPS
+from ..arithmetic.precise import Ball, product
 from .left import Left
 
 NAME = "series"
@@ -47,6 +48,8 @@ def compute(problem, quantity: str) -> Left:
         size, out = max(abs(total), default=0), problem.arithmetic.zeros(len(r))
     out[alive] = total
     tail = size * beta / (1 - beta)
+    if problem.arithmetic.enclosing:
+        return Left(out if quantity != "Q" else _action_values(problem, out), _at_least(tail), f"{n} terms")
     rounding = problem.unit * (float(problem.conditioning) if quantity == "d" else problem.value_scale)
     if quantity == "Q":
         out = _action_values(problem, out)
@@ -88,6 +91,8 @@ def _action_values(problem, V):
 def _summed(problem, P, b, *, transpose):
     """(sum of the first n terms, beta, n)."""
     step = (P.T if transpose else P) * problem.gamma
+    if problem.arithmetic.enclosing:
+        return _doubled_in_balls(step, b, problem.arithmetic, transpose)
     if problem.exact or scipy.sparse.issparse(P) or P.shape[0] > DENSE_STATES:
         return _term_by_term(problem, P * problem.gamma, step, b)
     return _doubled(step, b, transpose)
@@ -117,3 +122,21 @@ def _doubled(step, b, transpose):
         total = total + power @ total
         power = power @ power
         n *= 2
+
+
+def _doubled_in_balls(step, b, arithmetic, transpose):
+    """The same in balls: until the row sums are below their last bit, or no longer shrink because they are not known."""
+    power, total, n = step, b, 1
+    while True:
+        sums = abs(power).sum(axis=0 if transpose else 1)
+        beta = arithmetic.number(max((x.upper for x in sums), default=0.0))
+        if beta < 2.0**-arithmetic.field or not beta < 2.0**62 or n >= 2**62:
+            return total, beta, n
+        total = total + product(power, total)
+        power = product(power, power)
+        n *= 2
+
+
+def _at_least(x) -> float:
+    """A float of at least x >= 0; infinity where x is not known to be >= 0."""
+    return x.upper if isinstance(x, Ball) and x >= 0 else float("inf") if isinstance(x, Ball) else float(x)

@@ -22,7 +22,7 @@ from ..errors import InvalidPolicyError, NotExactError, PGTheoryError, Undefined
 from ..horizon import check_horizon
 from ..mdp import MDP
 from ..solution import as_policy
-from ..validation import read_only, whole_number
+from ..validation import numbers, read_only, whole_number
 from .edges import reward_of
 from .sampling import ChainSampler
 
@@ -176,7 +176,7 @@ def critic_table(values, n_states, n_steps, arithmetic) -> np.ndarray:
     >>> critic_table(0.5, 2, 3, FLOAT)
     array([0.5, 0.5])
     """
-    values, other = as_array(values, "critic")
+    values, other = numbers(values, "critic", PGTheoryError)
     target = join(arithmetic, other)
     if target.exact and target != arithmetic:
         raise NotExactError(f"the critic is in {other.name} numbers, the trajectories in {arithmetic.name} ones")

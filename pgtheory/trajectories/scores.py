@@ -9,9 +9,40 @@ from __future__ import annotations
 import numpy as np
 
 from ..arithmetic import as_array, join
+from ..errors import UndefinedError
 from ..policies import SoftmaxPolicy
+from ..validation import first
 
 TABLE = 2**21      # entries of the tables held at once
+
+
+def score_where_taken(policy, theta, taken):
+    """(S, A) + shape: grad log pi(a|s); 0 where pi(a|s) is 0 and the action is not taken, and so never needed.
+
+    taken : (S, A) bool. Raises :class:`UndefinedError` where an action of probability 0 is taken, as another policy may do:
+    the logarithm has no derivative there. The score of a softmax, 1[a = b] - pi(b|s), exists even so.
+
+    >>> import numpy as np, pgtheory as pg
+    >>> score_where_taken(pg.DirectPolicy(1, 2), [[0.0, 1.0]], np.array([[False, True]]))[0, :, 0].tolist()
+    [[0.0, 0.0], [0.0, 1.0]]
+    """
+    theta = policy.check_theta(theta)
+    pi = policy.probabilities(theta)
+    none = np.array(pi == 0, dtype=bool)
+    if isinstance(policy, SoftmaxPolicy) or not none.any():
+        return policy.score(theta)
+    require_scores(policy, none & taken)
+    expand = (...,) + (None,) * len(policy.shape)
+    score = policy.jacobian(theta) / np.where(none, pi + 1, pi)[expand]
+    return np.where(none[expand], score * 0, score)
+
+
+def require_scores(policy, without) -> None:
+    """Refuse actions (S, A) bool that are taken although their probability is 0."""
+    if without.any():
+        s, a = first(without)
+        raise UndefinedError(f"pi[{s}, {a}] is 0 where the trajectories take that action: log pi has no derivative there; move "
+                             f"theta inside, or let a softmax take the place of {type(policy).__name__}")
 
 
 def score_sums(batch, policy, theta, weights):
@@ -23,7 +54,10 @@ def score_sums(batch, policy, theta, weights):
     >>> score_sums(batch, pg.SoftmaxPolicy(2, 2), [[0.0, 0.0]] * 2, 2 * batch.rewards)[1, 0]
     array([-1.,  1.])
     """
-    return _in_chunks(batch, weights, _score_contraction(policy, policy.check_theta(theta)))
+    theta = policy.check_theta(theta)
+    taken = np.zeros(batch.behaviour.shape, dtype=bool)
+    taken[batch.states[:, :-1][batch.valid], batch.actions[batch.valid]] = True
+    return _in_chunks(batch, weights, _score_contraction(policy, theta, taken))
 
 
 def gradient_sums(batch, policy, theta, weights):
@@ -38,16 +72,19 @@ def contract_scores(policy, theta, table):
     >>> contract_scores(pg.SoftmaxPolicy(1, 2), [[0.0, 0.0]], np.array([[[1.0, 0.0]]]))
     array([[[ 0.5, -0.5]]])
     """
-    return _score_contraction(policy, policy.check_theta(theta))(table)
+    theta = policy.check_theta(theta)
+    return _score_contraction(policy, theta, np.array(table != 0, dtype=bool).any(axis=0))(table)
 
 
-def _score_contraction(policy, theta):
+def _score_contraction(policy, theta, taken):
     if not policy.tabular:
-        return _product(policy.score(theta))
+        return _product(score_where_taken(policy, theta, taken))
     pi = policy.probabilities(theta)
     if isinstance(policy, SoftmaxPolicy):      # the score is 1[a = b] - pi(b|s): no division, however small pi is
         return lambda table: table - pi * table.sum(axis=-1, keepdims=True)
-    divisor = np.where(np.array(pi == 0, dtype=bool), 1, pi)     # an action of probability 0 is never taken
+    none = np.array(pi == 0, dtype=bool)
+    require_scores(policy, none & taken)
+    divisor = np.where(none, 1, pi)
     return lambda table: policy.pullback(theta, table / divisor)
 
 

@@ -17,6 +17,7 @@ from ..mdp import MDP
 from ..solution import solve, value_gradient
 from ..trajectories.batch import common_problem, critic_table
 from ..trajectories.edges import Edges
+from ..trajectories.scores import score_where_taken
 from ..validation import read_only
 
 
@@ -65,7 +66,7 @@ class _Derivatives:
         self.mdp, self.theta, self.pi, self.arithmetic = common_problem(mdp, policy, theta)
         shape = (*self.pi.shape, -1)
         self.slope = policy.jacobian(self.theta).reshape(shape)
-        self.psi = policy.score(self.theta).reshape(shape)
+        self.psi = score_where_taken(policy, self.theta, np.zeros(self.pi.shape, dtype=bool)).reshape(shape)
         self.square = (self.psi * self.psi).sum(axis=2)
         off, zero = self.slope.sum(axis=1), self.arithmetic.number(0)
         if np.any(off != zero if self.arithmetic.exact else np.abs(off) > 1e-8 * (1 + np.abs(self.slope).max())):

@@ -20,13 +20,16 @@ import scipy.sparse
 
 from .. import estimators
 from ..arithmetic import EPS, FLOAT, as_array, factorize, join, plus_identity
-from ..errors import UndefinedError
+from ..continuous.deterministic_policies import DeterministicPolicy
+from ..errors import PGTheoryError, UndefinedError
 from ..estimators import LeaveOneOut
+from ..estimators.base import require_estimator
 from ..horizon import check_horizon
 from ..trajectories.batch import common_model, common_problem
 from ..trajectories.enumeration import enumerate_trajectories
 from ..validation import read_only, whole_number
 from .lifted import Machine, Setting, machine
+from .walks import walk_of, walk_setting
 
 LIBRARY = frozenset(getattr(estimators, name) for name in estimators.__all__) - {estimators.DeterministicGradient}
 DENSE = 0.1           # share of non-zeros from which a dense product is faster
@@ -61,7 +64,8 @@ def moments(estimator, mdp, policy, theta, horizon=None, behaviour=None, batch_s
     Parameters
     ----------
     estimator : one of ``pg.estimators``, or any function (batch, policy, theta, gamma) -> (N,) + shape
-    mdp, policy, theta : the problem, in floats or exact
+    mdp, policy, theta : the problem, in floats or exact; for DeterministicGradient a deterministic policy, with its model of
+        continuous actions or the walk_model that it leaves
     horizon : int or None; None asks for gamma < 1, or for episodes that end, and for one of ``pg.estimators``
     behaviour : (S, A) the policy that acts; pi at theta where None
     batch_size : int or None, for LeaveOneOut only: with N trajectories the covariance is N times that of the batch mean, so
@@ -88,14 +92,17 @@ def moments(estimator, mdp, policy, theta, horizon=None, behaviour=None, batch_s
     >>> round(float(result.mean[0, 0]), 12), round(float(result.variance[0, 0]), 12)
     (0.09, 0.0576)
     """
+    require_estimator(estimator)
+    horizon = None if horizon is None else check_horizon(horizon)
+    if isinstance(policy, DeterministicPolicy):
+        return _of_a_walk(estimator, mdp, policy, theta, horizon, behaviour)
     mdp, theta, pi, arithmetic = common_problem(mdp, policy, theta)
     behaviour = pi if behaviour is None else common_model(mdp, behaviour)[1]
     join(arithmetic, as_array(behaviour)[1])
-    horizon = None if horizon is None else check_horizon(horizon)
     if type(estimator) not in LIBRARY:
         return _by_enumeration(estimator, mdp, policy, theta, horizon, behaviour)
     setting = Setting(mdp, policy, theta, pi, behaviour, horizon, arithmetic)
-    blocks = _Blocks(setting, machine(estimator, setting), type(estimator).__name__)
+    blocks = Blocks(setting, machine(estimator, setting), type(estimator).__name__)
     if isinstance(estimator, LeaveOneOut):
         mean, covariance = _leave_one_out(blocks, batch_size)
     else:
@@ -103,23 +110,36 @@ def moments(estimator, mdp, policy, theta, horizon=None, behaviour=None, batch_s
     return Moments(read_only(mean.reshape(policy.shape)), read_only(covariance))
 
 
+def _of_a_walk(estimator, model, policy, theta, horizon, behaviour):
+    """Of a deterministic policy: the estimator of the library by recursion, any other by enumeration of its walks."""
+    if type(estimator) is not estimators.DeterministicGradient:
+        chain, pi, theta = walk_of(model, policy, theta, behaviour)
+        return _by_enumeration(estimator, chain, policy, theta, horizon, pi)
+    setting = walk_setting(estimator, model, policy, theta, horizon, behaviour)
+    mean, covariance = Blocks(setting, setting.machine(estimator.gamma_weighting), "DeterministicGradient").mean_and_covariance()
+    return Moments(read_only(mean.reshape(setting.theta.shape)), read_only(covariance))
+
+
 def _by_enumeration(estimator, mdp, policy, theta, horizon, behaviour):
     if horizon is None:
         raise UndefinedError("the moments of a function of one's own are found by enumeration, which needs a horizon")
     batch = enumerate_trajectories(mdp, behaviour, horizon)
-    estimates = as_array(estimator(batch, policy, theta, mdp.gamma), "the estimates")[0].reshape(len(batch), -1)
+    estimates, wanted = as_array(estimator(batch, policy, theta, mdp.gamma), "the estimates")[0], (len(batch), *np.shape(theta))
+    if estimates.shape != wanted:
+        raise PGTheoryError(f"the estimator returned shape {estimates.shape}: it must be {wanted}")
+    estimates = estimates.reshape(len(batch), -1)
     mean = batch.mean(estimates)
     off = estimates - mean
-    return Moments(read_only(mean.reshape(policy.shape)), read_only(off.T @ (off * batch.probability[:, None])))
+    return Moments(read_only(mean.reshape(np.shape(theta))), read_only(off.T @ (off * batch.probability[:, None])))
 
 
-class _Blocks:
+class Blocks:
     """E[Y_i Y_k^T | s] of a machine, for all pairs i <= k: (S,), (S, m) or (S, m, m)."""
 
-    def __init__(self, setting: Setting, engine: Machine, name: str):
+    def __init__(self, setting: Setting, engine: Machine, name: str, first_only: bool = False):
         self.setting, self.engine, self.name = setting, engine, name
-        self.pairs = [(i, k) for k in range(len(engine.end)) for i in range(k + 1)]
-        self.width = [setting.theta.size if v else 1 for v in engine.vector]
+        self.pairs = [(i, k) for k in range(len(engine.end)) for i in range(1 if first_only else k + 1)]
+        self.width = [setting.width if v else 1 for v in engine.vector]
         self.floats = setting.arithmetic == FLOAT
         self._factors: dict = {}
 
@@ -132,6 +152,12 @@ class _Blocks:
         mean = {pair: (M[pair] * rho[:, None, None]).sum(axis=0) for pair in self.pairs}
         rows = [[mean[i, k] if i <= k else mean[k, i].T for k in range(len(self.width))] for i in range(len(self.width))]
         return np.block(rows)
+
+    def mean(self):
+        """Of the last block, at the start; Y_0 = 1, so that the pairs (0, k) alone answer it."""
+        horizon = self.setting.horizon
+        M = self._stationary() if horizon is None else self._at_horizon(horizon)
+        return self.setting.mdp.rho @ M[0, len(self.width) - 1][:, 0]
 
     def mean_and_covariance(self):
         """Of the last block."""
@@ -148,7 +174,7 @@ class _Blocks:
         return M
 
     def _at_horizon(self, horizon):
-        M, terminal = self._over(), self.setting.mdp.terminal
+        M, terminal = self._over(), self.setting.terminal
         for t in range(horizon - 1, -1, -1):
             rows, field = self._rows(t), self.engine.field(t)
             following = {pair: self._push(pair, rows, field, M) for pair in self.pairs}

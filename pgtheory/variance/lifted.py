@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic import Arithmetic, as_array, join
+from ..arithmetic import Arithmetic, join
 from ..errors import NotExactError, UndefinedError
 from ..estimators import (
     GAE,
@@ -30,11 +30,13 @@ from ..estimators import (
     TrajectoryIS,
     VTrace,
 )
-from ..estimators.offpolicy import require_support
+from ..estimators.base import parameter
+from ..estimators.offpolicy import at_most, require_support
 from ..mdp import MDP
 from ..policies import Policy
 from ..trajectories.batch import critic_table
 from ..trajectories.edges import Edges
+from ..trajectories.scores import score_where_taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,18 @@ class Setting:
     @cached_property
     def score(self):
         """(S*A, size of theta) grad log pi(a|s)."""
-        return self.policy.score(self.theta).reshape(self.pi.size, -1)
+        taken = _nonzero(self.behaviour) & self.active[:, None]
+        return score_where_taken(self.policy, self.theta, taken).reshape(self.pi.size, -1)
+
+    @property
+    def terminal(self):
+        """(S,) bool: an episode is over there."""
+        return self.mdp.terminal
+
+    @property
+    def width(self) -> int:
+        """Entries of a score."""
+        return self.theta.size
 
     @cached_property
     def gradient(self):
@@ -63,7 +76,7 @@ class Setting:
     def edges(self) -> Edges:
         """The transitions that the behaviour makes, from states that are reached and not terminal."""
         edges = Edges(self.mdp)
-        active = _active(self.mdp, edges, self.behaviour)
+        active = _active(self.mdp, edges, self.behaviour, self.terminal)
         return edges.keep(active[edges.state] & _nonzero(self.behaviour)[edges.state, edges.action])
 
     @cached_property
@@ -87,12 +100,10 @@ class Setting:
 
     def number(self, value, name):
         """A parameter of an estimator in the arithmetic of the rest."""
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        value, other = as_array(value, name)
+        value, other = parameter(value, name)
         if join(self.arithmetic, other) != self.arithmetic:
             raise NotExactError(f"{name} is in {other.name} numbers, model and policy are in {self.arithmetic.name} ones")
-        return self.arithmetic.number(value.item())
+        return self.arithmetic.number(value)
 
     def baseline(self, values):
         """t -> (E,) the critic at s_t."""
@@ -117,7 +128,7 @@ def _nonzero(array):
     return np.array(array != 0, dtype=bool)
 
 
-def _active(mdp, edges, behaviour):
+def _active(mdp, edges, behaviour, terminal):
     """(S,) bool: states that are entered from rho with positive probability and are not terminal."""
     taken = _nonzero(behaviour)[edges.state, edges.action]
     seen = _nonzero(mdp.rho)
@@ -125,7 +136,7 @@ def _active(mdp, edges, behaviour):
         more = seen.copy()
         more[edges.next_state[taken & seen[edges.state]]] = True
         if (more == seen).all():
-            return seen & ~mdp.terminal
+            return seen & ~terminal
         seen = more
 
 
@@ -213,9 +224,10 @@ def _(estimator: NStep, setting):
 
 @machine.register
 def _(estimator: VTrace, setting):
-    rho_bar, c_bar, lam = (setting.number(getattr(estimator, name), name) for name in ("rho_bar", "c_bar", "lam"))
     delta, gamma = setting.td_error(estimator.critic, estimator.bootstrap), setting.mdp.gamma
-    clipped, traced = np.minimum(setting.ratio, rho_bar), np.minimum(setting.ratio, c_bar) * lam
+    clipped, traced = (at_most(setting.ratio, getattr(estimator, name), lambda x, name=name: setting.number(x, name))
+                       for name in ("rho_bar", "c_bar"))
+    traced = traced * setting.number(estimator.lam, "lam")
 
     def gain(t):
         return clipped * delta(t)
