@@ -8,18 +8,15 @@ r"""Assertions for test suites: is this gradient the policy gradient, and if not
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse
 
 from .arithmetic import EPS, as_array, canonical, join
 from .errors import PGTheoryError, UndefinedError
-from .mdp import MDP
 from .policies import one_theta
 from .problems.finite import Problem
-from .solution import policy_gradient, solve
+from .solution import policy_gradient
 from .validation import bracket
 
 BLUNT = 0.05     # share of the gradient beyond which a derived tolerance would accept wrong ones
-ALIKE = 1e-6     # relative distance below which a wrong gradient is taken for the known mistake it resembles
 
 
 def assert_policy_gradient(grad, mdp, policy, theta, *, rtol=None, atol=None) -> None:
@@ -38,8 +35,9 @@ def assert_policy_gradient(grad, mdp, policy, theta, *, rtol=None, atol=None) ->
     ------
     AssertionError
         With the relative error, the first entry that is furthest off, both values there, and the known mistake that
-        reproduces ``grad``: no 1/(1 - gamma), a flipped sign, states weighted without gamma^t (finite or stationary), the
-        advantage for Q in the direct parameterisation, a derivative in w where it is w d/dw, a transpose, a constant factor.
+        reproduces ``grad``, or two of them: 1/(1 - gamma) missing or twice, a flipped sign, states weighted without gamma^t
+        (finite or stationary), or by the start alone, the advantage, the reward or V for Q, Q without gamma, P transposed, a
+        score that is not centred or lacks pi, a derivative in w where it is w d/dw, a transpose, a constant factor.
     InvalidPolicyError, NotExactError, UndefinedError
         Where the policy gradient itself cannot be had, or floats are compared with exact numbers and no tolerance is given.
 
@@ -220,98 +218,8 @@ def _message(problem, given, expected, error, tolerance) -> str:
     largest = float(error.max())
     size = (f"relative error {largest / scale:.2g}, tolerance {tolerance / scale:.2g}" if scale > 0
             else f"error {largest:.2g} where the gradient is 0, tolerance {tolerance:.2g}")
-    found = _diagnosis(problem, _floats(given), _floats(expected), tolerance)
+    from .checking.mistakes import likenesses
+
+    found = likenesses(problem, _floats(given), _floats(expected), tolerance)
     return (f"not the policy gradient: {size}; {_entry(given, expected, np.argmax(error))}"
             + (f"; looks as if {' or '.join(found)}" if found else ""))
-
-
-# ------------------------------------------------------------------------------------------------ known mistakes
-
-
-def _diagnosis(problem, given, expected, tolerance) -> list[str]:
-    """The known mistakes that reproduce ``given`` and can be told from the truth; else the constant factor, if it is one."""
-    found = []
-    for words, mistake in MISTAKES.items():
-        wrong = mistake(problem, expected)
-        if wrong is not None and _alike(given, wrong, tolerance) and not _alike(wrong, expected, tolerance):
-            found.append(words)
-    factor = _factor(given, expected)
-    if not found and factor and _alike(given, factor * expected, tolerance):
-        found.append(f"it were {factor:.4g} times the gradient")
-    return found
-
-
-def _factor(given, expected) -> float:
-    """The multiple of ``expected`` nearest to ``given``; 0 where there is none. Scaled, so that no square underflows."""
-    scale = float(np.abs(expected).max())
-    if scale == 0:
-        return 0.0
-    unit = expected / scale
-    factor = float((given * unit).sum() / (unit * unit).sum()) / scale
-    return factor if np.isfinite(factor) else 0.0
-
-
-def _alike(a, b, tolerance) -> bool:
-    return bool(np.abs(a - b).max() <= max(tolerance, ALIKE * np.abs(b).max()))
-
-
-def _along(problem, visits, Q):
-    """The theorem's right side with other state weights or another Q."""
-    return problem.policy.pullback(_floats(problem.theta), visits[:, None] * Q)
-
-
-def _without_constant(problem, expected):
-    return expected * (1 - float(problem.gamma)) if problem.gamma != 1 else None
-
-
-def _undiscounted_visits(problem, expected):
-    mdp = problem.solution.mdp
-    try:
-        visits = solve(MDP(mdp.P, mdp.R, 1, mdp.rho), problem.pi).d
-    except UndefinedError:
-        return None
-    return _along(problem, _floats(visits), _floats(problem.solution.Q))
-
-
-def _stationary(problem):
-    """(S,) the stationary distribution of P_pi, or None where there are several."""
-    P_pi = problem.solution.P_pi
-    P_pi = _floats(P_pi.toarray() if scipy.sparse.issparse(P_pi) else P_pi)
-    S = P_pi.shape[0]
-    system = np.vstack([P_pi.T - np.eye(S), np.ones(S)])
-    weights, _, rank, _ = np.linalg.lstsq(system, np.append(np.zeros(S), 1.0), rcond=1e-12)
-    return weights if rank == S else None
-
-
-def _stationary_weights(problem, expected):
-    weights = _stationary(problem)
-    return None if weights is None else _along(problem, weights, _floats(problem.solution.Q))
-
-
-def _scaled_stationary_weights(problem, expected):
-    plain = _stationary_weights(problem, expected)
-    return None if plain is None or problem.gamma == 1 else plain / (1 - float(problem.gamma))
-
-
-def _advantage(problem, expected):
-    return _along(problem, _floats(problem.solution.d), _floats(problem.solution.A))
-
-
-def _ordinary_derivative(problem, expected):
-    return expected / _floats(problem.theta) if problem.policy.logarithmic else None
-
-
-def _transposed(problem, expected):
-    return expected.T if expected.T.shape == expected.shape else None
-
-
-MISTAKES = {
-    "the factor 1/(1 - gamma) were missing": _without_constant,
-    "its sign were flipped": lambda problem, expected: -expected,
-    "gamma^t were dropped from the state weights (undiscounted visits)": _undiscounted_visits,
-    "gamma^t were dropped from the state weights (stationary distribution)": _stationary_weights,
-    "gamma^t were dropped from the state weights (stationary distribution over 1 - gamma)": _scaled_stationary_weights,
-    "the advantage stood for Q, off the simplex": _advantage,
-    "it were the derivative in w, not w d/dw": _ordinary_derivative,
-    "it were transposed": _transposed,
-}

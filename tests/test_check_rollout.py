@@ -145,3 +145,90 @@ def test_bad_input_is_refused_in_words(change, words):
 def test_reports_are_eighty_columns():
     env, rows, _ = play()
     assert max(map(len, str(pg.check_rollout(env, V, -advantages(rows), GAMMA, LAM)).splitlines())) <= 80
+
+
+# ------------------------------------------------------------------------------------------------ several environments
+
+
+def play_together(mode, steps=40, n=3, seed=0):
+    """A random agent in a vector environment: (recorder, (T, n) rewards, terminated, truncated, states before, states after)."""
+    def make():
+        return gymnasium.wrappers.TimeLimit(pg.TabularEnv(pg.models.load("short-corridor")), LIMIT)
+    env = pg.RecordRollout(gymnasium.vector.SyncVectorEnv([make] * n, autoreset_mode=mode))
+    rng, seen = np.random.default_rng(seed), []
+    states, _ = env.reset(seed=seed)
+    for _ in range(steps):
+        before = states.copy()
+        states, rewards, terminated, truncated, _ = env.step(rng.integers(2, size=n))
+        seen.append((rewards.copy(), terminated.copy(), truncated.copy(), before, states.copy()))
+    return (env, *(np.array(x) for x in zip(*seen, strict=True)))
+
+
+def gae(rewards, values, following, terminated, done, skip=None):
+    """(T, N) by a loop; where ``skip`` the carry goes through untouched."""
+    out, carry = np.zeros_like(rewards, dtype=float), np.zeros(rewards.shape[1])
+    for t in reversed(range(len(rewards))):
+        delta = rewards[t] + GAMMA * following[t] * ~terminated[t] - values[t]
+        new = delta + GAMMA * LAM * ~done[t] * carry
+        out[t] = new
+        carry = new if skip is None else np.where(skip[t], carry, new)
+    return out
+
+
+MODES = gymnasium.vector.AutoresetMode
+
+
+def test_a_vector_environment_that_resets_in_the_next_step_leaves_holes():
+    env, rewards, terminated, truncated, before, after = play_together(MODES.NEXT_STEP)
+    done = terminated | truncated
+    holes = np.concatenate([np.zeros_like(done[:1]), done[:-1]])
+    right = gae(rewards, V[before], V[after], terminated, done, holes)
+    assert holes.any() and pg.check_rollout(env, V, right, GAMMA, LAM).passed
+    wrong = right.copy()
+    wrong[~holes] += 1e-3
+    result = pg.check_rollout(env, V, wrong, GAMMA, LAM)
+    assert result.verdict == "FAIL" and result.bias.shape == (3, 40) and "in environment 0" in result.where
+    scribbled = np.where(holes, 99.0, right)
+    assert pg.check_rollout(env, V, scribbled, GAMMA, LAM).passed       # a reset is no step
+    starts = env.rollout(V).episode_starts.T
+    assert starts[0].all() and (starts[1:][holes[1:]]).all()
+
+
+def test_a_vector_environment_that_resets_in_the_same_step_hides_the_state_reached():
+    env, rewards, terminated, truncated, before, after = play_together(MODES.SAME_STEP)
+    done, reached = terminated | truncated, env.rollout(V)
+    right = gae(rewards, V[before], reached.next_values.T, terminated, done)
+    assert pg.check_rollout(env, V, right, GAMMA, LAM).passed
+    hidden = gae(rewards, V[before], V[after], terminated, done)
+    assert pg.check_rollout(env, V, hidden, GAMMA, LAM).diagnosis[0].bug == "B9"
+    assert set(np.unique(after[done])) == {0} and not np.all(reached.next_values.T[done] == V[0])
+
+
+def test_environments_that_reset_by_mask():
+    def make():
+        return gymnasium.wrappers.TimeLimit(pg.TabularEnv(pg.models.load("short-corridor")), LIMIT)
+    env = pg.RecordRollout(gymnasium.vector.SyncVectorEnv([make] * 2, autoreset_mode=MODES.DISABLED))
+    rng, rows = np.random.default_rng(1), []
+    states, _ = env.reset(seed=1)
+    for _ in range(30):
+        before = states.copy()
+        states, rewards, terminated, truncated, _ = env.step(rng.integers(2, size=2))
+        rows.append((rewards.copy(), V[before], V[states], terminated.copy(), terminated | truncated))
+        if (terminated | truncated).any():
+            states, _ = env.reset(options={"reset_mask": terminated | truncated})
+    rewards, values, following, terminated, done = (np.array(x) for x in zip(*rows, strict=True))
+    assert pg.check_rollout(env, V, gae(rewards, values, following, terminated, done), GAMMA, LAM).passed
+    assert pg.check_rollout(env, V, gae(rewards, values, following, done, done), GAMMA, LAM).diagnosis[0].bug == "B6/B7"
+
+
+def test_several_recorders_one_for_each_environment():
+    played = [play(60, seed) for seed in range(3)]
+    envs, A = [env for env, _, _ in played], np.stack([advantages(rows) for _, rows, _ in played], axis=1)
+    for given in (A, A[..., None], A.T):
+        assert pg.check_rollout(envs, V, given, GAMMA, LAM).passed
+    A[7, 1] += 1
+    where = pg.check_rollout(envs, V, A, GAMMA, LAM).where
+    assert where.startswith(f"first in step 7 of 60 in environment 1, observation {played[1][1][7][0]}")
+    for wrong, words in ((A[:, :2], r"must be \(T, 3\), time first"), (A.ravel(), "time first")):
+        with pytest.raises(PGTheoryError, match=words):
+            pg.check_rollout(envs, V, wrong, GAMMA, LAM)

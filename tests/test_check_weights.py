@@ -8,7 +8,7 @@ import pytest
 import pgtheory as pg
 from pgtheory.checking.fixtures import generic_fixtures
 from pgtheory.checking.grouping import enumerate_groups, group_problems
-from pgtheory.checking.weights import expectation
+from pgtheory.checking.weight_bugs import expectation
 from pgtheory.errors import EstimatorError, PGTheoryError
 
 
@@ -196,8 +196,34 @@ def test_probabilities_of_groups_sum_to_one_and_starts_are_shared():
 
 
 def test_too_many_groups_are_refused_with_their_number():
-    with pytest.raises(PGTheoryError, match="group_size is 16.*43046721 groups"):
-        pg.check_weights(leave_one_out, 16)
+    def neighbour(batch):       # the baseline is the next member's return: order matters
+        R = whole(batch).reshape(-1, 16)
+        return (R - np.roll(R, 1, axis=1)).reshape(-1, 1) * batch.valid
+    with pytest.raises(PGTheoryError, match="group_size is 16.*change with the order.*43046721 groups"):
+        pg.check_weights(neighbour, 16)
+    with pytest.raises(PGTheoryError, match="up to 64"):
+        pg.check_weights(leave_one_out, 65)
+
+
+@pytest.mark.parametrize("size", [12, 16, 32, 64])
+def test_large_groups_are_gone_through_once_each_where_order_does_not_matter(size):
+    result = pg.check_weights(leave_one_out, size)
+    assert result.passed and "does not matter" in result.details["order"]
+    spread = pg.check_weights(lambda batch: centred(batch, spread=True), size, target="gradient up to scale")
+    assert spread.verdict == "FAIL" and "grpo" in {finding.bug for finding in spread.diagnosis}
+
+
+@pytest.mark.parametrize("same_start", [True, False])
+def test_groups_in_one_order_have_the_mean_of_groups_in_every_order(same_start):
+    fixture = group_problems(4, 0.8, "exact", same_start, 1)[0].fixture
+    every, once = (enumerate_groups(fixture, 4, same_start, unordered) for unordered in (False, True))
+    assert len(once.rows) < len(every.rows) / 5
+    np.testing.assert_allclose(once.probability.sum(), 1.0, rtol=1e-13)
+    means = [expectation(groups, centred(groups.batch()).reshape(len(groups.rows), 4, -1)) for groups in (every, once)]
+    np.testing.assert_allclose(*means, rtol=1e-12, atol=1e-14)
+    turned = (np.arange(4.0)[None, :, None] * every.batch().rewards.reshape(len(every.rows), 4, -1))    # the control: order counts
+    assert np.abs(expectation(every, turned) - expectation(once, np.arange(4.0)[None, :, None]
+                                                           * once.batch().rewards.reshape(len(once.rows), 4, -1))).max() > 1e-3
 
 
 # ------------------------------------------------------------------------------------------------ functions that misbehave

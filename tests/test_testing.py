@@ -190,6 +190,66 @@ def test_known_mistakes_are_named_and_no_other(words, mdp, wrong):
     assert message.endswith(f"; looks as if {words}")
 
 
+def loops(mdp, pi):
+    """V, Q and D by plain iteration; (S, A) and so on."""
+    V, p, D = np.zeros(mdp.n_states), np.array(mdp.rho), 0.0
+    for t in range(400):
+        Q = mdp.r + mdp.gamma * np.einsum("sat,t->sa", mdp.P, V)
+        V, D = (pi * Q).sum(axis=1), D + mdp.gamma**t * p
+        p = p @ np.einsum("sa,sat->st", pi, mdp.P)
+    return V, Q, D
+
+
+def centred(x, pi):
+    """pi (x - sum pi x), the softmax's Jacobian."""
+    return pi * (x - (pi * x).sum(axis=1, keepdims=True))
+
+
+def by_hand():
+    """(words, the gradient written wrongly), softmax of a table; sums of 400 steps at gamma = 0.8 leave 1e-38."""
+    mdp = ergodic()
+    V, Q, D = loops(mdp, PI)
+    d, r = D[:, None], mdp.r
+    turned = np.swapaxes(mdp.P, 0, 2)
+    W = np.linalg.solve(np.eye(4) - mdp.gamma * np.einsum("sa,sat->st", PI, turned), (PI * r).sum(axis=1))
+    return mdp, [
+        ("the reward stood for Q", d * centred(r, PI)),
+        ("Q lacked gamma, r + P V", d * centred(r + mdp.P @ V, PI)),
+        ("Q lacked the reward, gamma P V", d * centred(mdp.gamma * mdp.P @ V, PI)),
+        ("Q were that of P transposed", d * centred(r + mdp.gamma * turned @ W, PI)),
+        ("pi were missing, grad log pi for grad pi",
+         d * (Q - Q.sum(axis=1, keepdims=True) * PI)),
+        ("the score were not centred, pi Q for pi (Q - V)", d * PI * Q),
+        ("the score were not centred and pi missing, Q for pi (Q - V)", d * Q),
+        ("the factor 1/(1 - gamma) were there twice", d * centred(Q, PI) / (1 - mdp.gamma)),
+        ("the states were weighted by the start distribution alone", mdp.rho[:, None] * centred(Q, PI)),
+        ("all states were weighted alike", centred(Q, PI)),
+        ("d were solved with P_pi where its transpose belongs",
+         np.linalg.solve(np.eye(4) - mdp.gamma * np.einsum("sa,sat->st", PI, mdp.P), mdp.rho)[:, None] * centred(Q, PI)),
+        ("the reward stood for Q, and its sign flipped", -d * centred(r, PI)),
+        ("the factor 1/(1 - gamma) were missing, and Q lacked gamma, r + P V", (1 - mdp.gamma) * d * centred(r + mdp.P @ V, PI)),
+        ("all states were weighted alike, and the score were not centred, pi Q for pi (Q - V)", PI * Q),
+    ]
+
+
+@pytest.mark.parametrize("case", range(14), ids=lambda case: by_hand()[1][case][0][:50])
+def test_gradients_written_wrongly_by_hand_are_named_and_no_other(case):
+    mdp, cases = by_hand()
+    words, wrong = cases[case]
+    assert message_of(wrong, mdp, SOFTMAX, THETA).endswith(f"; looks as if {words}")
+    assert len(cases) == 14
+
+
+def test_a_factor_is_named_only_where_it_is_one():
+    """Noise is no factor, nor is a zero; a factor near 1 is told by how far it is from 1."""
+    mdp = ergodic()
+    right, noise = pg.policy_gradient(mdp, SOFTMAX, THETA), np.random.default_rng(0).normal(size=(4, 3))
+    for wrong in (right + 1e-9 * noise, right + 1e-5 * noise, 5e-16 * noise, 0 * right):
+        assert "times the gradient" not in message_of(wrong, mdp, SOFTMAX, THETA)
+    assert message_of(right * (1 + 1e-7), mdp, SOFTMAX, THETA).endswith("it were 1 + 1e-07 times the gradient")
+    assert message_of(right / 4, mdp, SOFTMAX, THETA).endswith("it were 0.25 times the gradient")
+
+
 def test_the_advantage_is_named_where_it_matters():
     mdp = ergodic()
     solution = pg.solve(mdp, PI)

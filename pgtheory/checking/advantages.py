@@ -124,7 +124,20 @@ class Check:
 
     def result(self) -> Result:
         compared, read = self._compare_all()
-        return judged(self.comparison, compared, blind_spots(self.setting, self.question, read), self._smallest)
+        result = judged(self.comparison, compared, blind_spots(self.setting, self.question, read), self._smallest)
+        words = self._both_at_once() if result.passed and self.setting.truncation != ABSENT else ""
+        return replace(result, details={**result.details, "both": words}) if words else result
+
+    def _both_at_once(self) -> str:
+        """What is made of a step that is both terminated and truncated, which Gymnasium allows; no matter of the verdict."""
+        record = self._record()
+        record = replace(record, truncated=record.truncated | record.terminated)
+        try:
+            right = self._asked(record).deviation <= self.comparison.tolerance
+        except PGTheoryError:
+            right = False
+        return "" if right else ("a step both terminated and truncated is not taken for a termination: see that your environment says "
+                                 "only one of them, truncated and not terminated")
 
     def _compare_all(self):
         """Every record compared; the fields that the function looked at."""
@@ -188,6 +201,8 @@ def judged(comparison, compared, blind, smallest=None, at="row {row} at time ind
 def _look(worst) -> str:
     if not np.isfinite(worst.relative):
         return "a number that is none: a division by 0, or a mask applied to it by multiplication"
+    if not worst.found.any():
+        return "it returns 0 everywhere: is the array filled, and the filled one returned?"
     if worst.relative < 1e-3:
         return "a deviation as small as this is rounding (a lower precision?) or an epsilon; pass tolerance if it is meant"
     return "no known bug gives these numbers; the first of them that is wrong, and the smallest record, are below"

@@ -53,6 +53,9 @@ class Question:
     def _blame(self, record, error) -> str:
         """What was raised, and on which row by itself where there is one."""
         words = f"your function raised {type(error).__name__}: {' '.join(str(error).split())}"
+        if isinstance(error, TypeError) and "argument" in str(error):
+            given = "four arrays (rewards, values, terminated, truncated)" if self.form == ARRAYS else "one record (rollout)"
+            words += f"; with form={self.form!r} it is called with {given}"
         for row in range(len(record.rewards)):
             alone = record.part([row], 0, record.rewards.shape[1])
             try:

@@ -6,13 +6,13 @@ batch, or that writes into its input, is found out before anything is averaged.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import EstimatorError, PGTheoryError
 from ..validation import bracket, first, read_only
+from . import tuples
 
 PROBED = 7              # rows that are asked for again, alone
 NOISE = 1e-6            # relative difference of two answers that single precision may make
@@ -29,12 +29,14 @@ class Answers:
 
     estimates : (M,) + theta's shape, float64; probability : (M,)
     single : bool, all numbers are those of single precision; pooled : bool, the mean over a group was taken here
+    unordered : bool, every group was asked for in one order, with the probability of all of them
     """
 
     estimates: np.ndarray
     probability: np.ndarray
     single: bool
     pooled: bool = False
+    unordered: bool = False
 
     @property
     def mean(self) -> np.ndarray:
@@ -64,17 +66,32 @@ def _rows(fn, fixture) -> Answers:
 
 def _groups(fn, fixture, k) -> Answers:
     batch, shape = fixture.batch, fixture.theta.shape
-    count = len(batch) ** k
+    unordered = is_symmetric(fn, fixture, k)
+    count = tuples.count(len(batch), k, unordered)
     if count > LIMIT:
-        raise PGTheoryError(f"there are {len(batch)}^{k} = {count} groups of {k} trajectories, more than the limit of "
-                            f"{LIMIT}: shorten the horizon, shrink the model or the batch, or leave mdp out")
+        how = f"{len(batch)}^{k} = {count}" if not unordered else f"{count}"
+        raise PGTheoryError(f"there are {how} groups of {k} trajectories, more than the limit of {LIMIT}: "
+                            f"{'' if unordered else 'its answer changes with their order; '}"
+                            "shorten the horizon, shrink the model or the batch, or leave mdp out")
     probability = np.asarray(batch.probability, dtype=float)
-    answers, weights, single, pooled = np.empty((count,) + shape), np.empty(count), True, False
-    for m, rows in enumerate(itertools.product(range(len(batch)), repeat=k)):
-        answers[m], one_single, one_pooled = group_answer(fn, batch.take(rows), fixture, k)
-        weights[m] = np.prod(probability[list(rows)])
-        single, pooled = single and one_single, pooled or one_pooled
-    return Answers(answers, weights, single, pooled)
+    answers, weights, single, pooled = [], [], True, False
+    for rows, ways in tuples.groups(len(batch), k, unordered):
+        weights.append(ways * probability[rows].prod(axis=1))
+        for row in rows:
+            answer, one_single, one_pooled = group_answer(fn, batch.take(row), fixture, k)
+            answers.append(answer)
+            single, pooled = single and one_single, pooled or one_pooled
+    return Answers(np.reshape(answers, (count,) + shape).astype(float), np.concatenate(weights), single, pooled, unordered)
+
+
+def is_symmetric(fn, fixture, k) -> bool:
+    """The answer on a group does not change with the order of its members, as far as some groups tell."""
+    rows, others, _ = tuples.shuffled(len(fixture.batch), k)
+    for one, other in zip(rows, others, strict=True):
+        a, b = (group_answer(fn, fixture.batch.take(x), fixture, k)[0] for x in (one, other))
+        if not _close(a, b):
+            return False
+    return True
 
 
 def group_answer(fn, group, fixture, k):

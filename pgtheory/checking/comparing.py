@@ -9,6 +9,7 @@ import numpy as np
 from ..validation import first
 from .asking import ADVANTAGES, BOTH, RETURNS
 from .likeness import nearest
+from .numbers import of_the_right, other_numbers
 from .paths import ABSENT, AS_TERMINATION, BOOTSTRAP, Rollout
 from .references import Setting, reference
 
@@ -86,10 +87,29 @@ class Comparison:
         return np.where(record.valid, wrong, 0.0)
 
     def diagnose(self, compared):
-        """(findings, next best) over all records together."""
+        """(findings, next best) over all records together: the known bugs; then every part of the recursion exchanged, one or
+        two at a time; then other numbers than were declared; then a multiple, or a normalised version, of what is right."""
         found, expected = (np.concatenate([np.ravel(getattr(c, name)) for c in compared]) for name in ("found", "expected"))
-        candidates = [(bug, np.concatenate([np.ravel(self.wrong(bug, c.record)) for c in compared])) for bug in self.bugs()]
-        return nearest(found, expected, candidates)
+
+        def candidates(bugs):
+            return ((bug, np.concatenate([np.ravel(self.wrong(bug, c.record)) for c in compared])) for bug in bugs)
+        findings, next_best = nearest(found, expected, list(candidates(self.bugs())))
+        if findings:
+            return findings, next_best
+        one, two = self._composed()
+        for tier in (one, two):
+            findings, closest = nearest(found, expected, candidates(tier), multiples=False)
+            next_best = min(next_best, closest)
+            if findings:
+                return findings, next_best
+        return other_numbers(self, compared) or of_the_right(compared), next_best
+
+    def _composed(self):
+        """Recursions with one part exchanged, and with two."""
+        from .zoo.composed import composed
+
+        bugs = composed(self.setting.family)
+        return [b for b in bugs if " + " not in b.bug], [b for b in bugs if " + " in b.bug]
 
     def first_wrong(self, compared):
         """(comparison, output, row, step): the first in the order of rows, then of time."""

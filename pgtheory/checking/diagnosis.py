@@ -16,8 +16,10 @@ import numpy as np
 
 from ..errors import PGTheoryError
 from ..mdp import MDP
+from . import tuples
 from .result import Finding
 from .targets import as_target
+from .zoo.exchanged import critic_bugs, plain_bugs
 from .zoo.gradients import GRADIENTS
 from .zoo.mutant import LAM, Mutant
 
@@ -49,10 +51,10 @@ class Suspects:
 
     def __init__(self, compared, target, k):
         self.fixtures, self.target, self.k = [c.fixture for c in compared], target, k
-        self.found, self.expected = _joined(c.found for c in compared), _joined(c.expected for c in compared)
-        self.squares = _joined(c.answers.squares for c in compared)
+        self.found, self.expected = (_joined(getattr(c, name) / c.scale for c in compared) for name in ("found", "expected"))
+        self.squares = _joined(c.answers.squares / c.scale**2 for c in compared)
         self.bias = self.found - self.expected
-        noise = max((1e-6 * c.answers.size for c in compared if c.answers.single), default=0.0)
+        noise = max((1e-6 * c.answers.size / c.scale for c in compared if c.answers.single), default=0.0)
         self.limit = max(NAMED, noise / float(np.linalg.norm(self.bias)))
         self.factor = _factor(self.found, self.expected)
 
@@ -118,8 +120,40 @@ class Suspects:
             if _base(mutant.target) != _base(self.target.name) and not _leaves_trace(means, plain, self.target):
                 continue        # right as a gradient: what it lacks is what every gradient lacks here
             if self.target.up_to_scale:
-                means = tuple(m / _size(m, g) for m, g in zip(means, expected, strict=True))
+                sizes = [_size(m, g) for m, g in zip(means, expected, strict=True)]
+                means = tuple(m / x for m, x in zip(means, sizes, strict=True))
+                squares = tuple(q / x**2 for q, x in zip(squares, sizes, strict=True))
             yield mutant, _joined(means), _joined(squares)
+
+    def exchanged(self):
+        """Lists of fits: estimators with one part exchanged, then those with two."""
+        name, number = _base(self.target.name), self.target.parameter
+        if self.k > 1 or self.target.up_to_scale or untried(self.fixtures, 1):
+            return
+        bugs = critic_bugs(name, number) if self.target.critic == "random" else plain_bugs(self.target.off_policy)
+        for n in (0, 1):
+            fits = list(filter(None, (self._fit(bug) for bug in bugs if bug.bug.count(" + ") == n)))
+            if fits:
+                yield fits
+
+    def _fit(self, bug):
+        """The bug where it fits everywhere; the first problem is enough to see that it does not."""
+        means, squares = [], []
+        start = 0
+        for fixture in self.fixtures:
+            moments = _everywhere(bug, [fixture], self.target, 1, self.target.discounted)
+            if moments is None:
+                return None
+            mean, square = moments[0]
+            part = slice(start, start + mean.size)
+            start += mean.size
+            unit = max(float(np.linalg.norm(self.bias[part])), 1e-9 * float(np.linalg.norm(self.found[part])))
+            if float(np.linalg.norm(mean.ravel() - self.found[part])) > 10 * self.limit * unit:
+                return None
+            means.append(mean)
+            squares.append(square)
+        residual = _distance(self.bias, _joined(means) - self.expected)
+        return Fit(bug, residual, squares=_joined(squares)) if residual <= self.limit else None
 
     def order(self, fit):
         """Bugs against the same target first, then bugs of groups where there are groups."""
@@ -144,7 +178,11 @@ def diagnose(compared, target, k) -> tuple[tuple[Finding, ...], float]:
         if named:
             named = sorted(_same_squares(named, suspects), key=suspects.order)
             return tuple(fit.finding() for fit in named), _best(fit for fit in fits if fit.residual > suspects.limit)
-    if suspects.scaled:
+    if not suspects.scaled:
+        for exchanged in suspects.exchanged():
+            named = sorted(_same_squares(exchanged, suspects), key=lambda fit: fit.residual)
+            return tuple(fit.finding() for fit in named), _best(plain)
+    if suspects.scaled and abs(suspects.factor) > NO_TRACE:
         factor = Finding("factor", f"it is {suspects.factor:.6g} times the target", 0.0,
                          look="a constant factor: declare 'up to scale' if it is meant")
         return (factor,), _best(plain)
@@ -172,11 +210,25 @@ def unseen(fixtures, target, k) -> tuple[str, ...]:
     return (f"known bugs that leave no trace on this problem: {', '.join(hidden)}",) if hidden else ()
 
 
+def untried(fixtures, k) -> str:
+    """Why the zoo was not gone through, in words; "" where it was."""
+    rows = sum(len(fixture.batch) for fixture in fixtures)
+    if rows > TRIED:
+        return f"none made: {rows} trajectories are too many to try every known bug on (limit {TRIED}); shorten the horizon"
+    if k > 1 and not _groups_tried(fixtures, k):
+        return f"bugs of groups were not tried: there are too many groups of {k} (limit {TRIED})"
+    return ""
+
+
+def _groups_tried(fixtures, k) -> bool:
+    return sum(tuples.count(len(fixture.batch), k, True) for fixture in fixtures) <= TRIED
+
+
 def _candidates(fixtures, k):
     """The bugs that a function of k trajectories may have; none where going through them would take minutes."""
     if sum(len(fixture.batch) for fixture in fixtures) > TRIED:
         return []
-    groups = k > 1 and sum(len(fixture.batch) ** k for fixture in fixtures) <= TRIED
+    groups = k > 1 and _groups_tried(fixtures, k)
     return [mutant for mutant in GRADIENTS if mutant.batch_size == 1 or groups]
 
 

@@ -26,12 +26,29 @@ GAMMA = 0.8
 SHAPES = {      # batch size: (name of the structure below, horizon at most, number of start states)
     1: ("three states", 4, 3), 2: ("two states", 2, 2), 3: ("two states, narrow", 2, 1), 4: ("two states, narrow", 2, 1),
     5: ("one state", 2, 1), 6: ("stay or leave", 2, 1), 7: ("stay or leave", 2, 1), 8: ("stay or leave", 2, 1)}
+UNORDERED = {       # where the order of a batch does not matter, up to this size: larger problems, with two live states
+    8: ("two states, narrow", 2, 1), 24: ("two states, fork", 2, 1), 64: ("two states, ladder", 2, 1)}
 STRUCTURES = {  # (S, A, S'): which transitions there are; the last state is the end
     "three states": np.ones((3, 2, 4)),
     "two states": np.array([[[1, 1, 0], [0, 1, 1]], [[1, 0, 1], [1, 1, 0]]]),
     "two states, narrow": np.array([[[0, 1, 0], [1, 0, 1]], [[0, 0, 1], [1, 0, 1]]]),
+    "two states, fork": np.array([[[0, 0, 1], [0, 1, 0]], [[0, 0, 1], [1, 0, 1]]]),
+    "two states, ladder": np.array([[[0, 0, 1], [0, 1, 0]], [[0, 0, 1], [1, 0, 0]]]),
     "one state": np.array([[[0, 1], [1, 1]]]),
     "stay or leave": np.array([[[0, 1], [1, 0]]])}
+
+
+class RememberingPolicy(SoftmaxPolicy):
+    """A softmax policy that keeps its last score: estimators written as loops ask for it at every step."""
+
+    _kept: tuple | None = None
+
+    def score(self, theta):
+        """(S, A) + shape, read-only."""
+        key = np.asarray(theta).tobytes()
+        if self._kept is None or self._kept[0] != key:
+            self._kept = key, read_only(super().score(theta))
+        return self._kept[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,29 +98,41 @@ class Fixture:
 
 
 @lru_cache(maxsize=64)
-def generic_fixtures(batch_size=1, horizon=4, off_policy=False, critic="exact") -> tuple[Fixture, ...]:
+def generic_fixtures(batch_size=1, horizon=4, off_policy=False, critic="exact", unordered=False) -> tuple[Fixture, ...]:
     """The library's own problems for estimators of ``batch_size`` trajectories.
 
     off_policy : bool, another policy acts; critic : "exact", the values of pi with the steps left, or "random"
+    unordered : bool, the order of a batch does not matter, so that larger problems can be gone through
 
     >>> [len(fixture.batch) for fixture in generic_fixtures()]
     [5442, 5442, 5442]
     >>> [len(fixture.batch) for fixture in generic_fixtures(batch_size=3)]
     [7, 7, 7]
     """
-    if batch_size not in SHAPES:
-        raise PGTheoryError(f"batch_size is {batch_size}: the smallest problem with two lengths has 3 trajectories, so "
-                            f"{3**batch_size} batches would be gone through; the built-in problems serve batches of up to "
-                            f"{max(SHAPES)}")
-    structure, most, starts = SHAPES[batch_size]
+    structure, most, starts = _shape(batch_size, unordered)
     return tuple(_generic(seed, structure, starts, min(horizon, most), off_policy, critic) for seed in range(N_FIXTURES))
+
+
+def _shape(batch_size, unordered):
+    """(structure, horizon at most, start states) of the problems for batches of this size."""
+    if unordered and batch_size > 3:
+        for size, shape in UNORDERED.items():
+            if batch_size <= size:
+                return shape
+        raise PGTheoryError(f"batch_size is {batch_size}: the built-in problems serve batches of up to {max(UNORDERED)}")
+    if batch_size not in SHAPES:
+        raise PGTheoryError(f"batch_size is {batch_size}, and the estimate changes with the order of the batch: the smallest "
+                            f"problem with two lengths has 3 trajectories, so {3**batch_size} batches would be gone through; "
+                            f"the built-in problems serve such batches up to {max(SHAPES)}, and {max(UNORDERED)} where the "
+                            "order does not matter")
+    return SHAPES[batch_size]
 
 
 def _generic(seed, structure, starts, horizon, off_policy, critic) -> Fixture:
     rng = np.random.default_rng([2026, seed])
     mdp = _random_mdp(STRUCTURES[structure], starts, rng)
     shape = mdp.n_states, mdp.n_actions
-    policy, theta = SoftmaxPolicy(*shape), rng.normal(size=shape)
+    policy, theta = RememberingPolicy(*shape), rng.normal(size=shape)
     behaviour = policy.probabilities(theta + rng.normal(size=shape)) if off_policy else None
     drawn = rng.normal(size=(horizon + 1, mdp.n_states)) * 2
     return fixture_of(mdp, policy, theta, horizon, behaviour, drawn if critic == "random" else None,

@@ -8,33 +8,37 @@ bounded under optional stopping.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..checks.record import FAIL, PASS
-from ..errors import EstimatorError, PGTheoryError
+from ..errors import PGTheoryError
 from ..horizon import check_horizon
-from ..policies import SoftmaxPolicy
 from ..trajectories.enumeration import LIMIT, count_trajectories
 from ..validation import whole_number
-from .calling import Answers, ask_all, probe
-from .diagnosis import diagnose, unseen
-from .fixtures import Fixture, blind_spots, fixture_of, generic_fixtures, users_fixture
+from .calling import is_symmetric, probe
+from .diagnosis import diagnose, unseen, untried
+from .expected import SINGLE_TOLERANCE, compare, look, where
+from .fixtures import Fixture, blind_spots, generic_fixtures, users_fixture
 from .pathwise import compare_paths
-from .result import DOUBLE, SINGLE, Result, percent
-from .sampled import check_by_sampling
-from .targets import Target, as_target
+from .result import DOUBLE, SINGLE, Result
+from .sampled import check_black_box, check_by_sampling
+from .targets import as_target
 
 METHODS = ("auto", "pathwise", "exact", "sequential")
-EXACT, SINGLE_TOLERANCE = 1e-9, 1e-5    # relative bias that double, that single precision may leave
+EXACT = 1e-9                            # relative bias that double precision may leave
 ROUNDING = {DOUBLE: 1e-13, SINGLE: 1e-7}    # of E |estimate|
+MIXED = 1e-6                            # of E |estimate|, where a part of the computation may be in single precision
+ORDERED = 3                             # batches of more than this are asked whether their order matters
+LONG = 4                                # steps of the critic of a problem whose episodes go on until they end: nobody looks
 TIME_LIMIT = 3                          # of the second set of problems, where a target takes account of time limits
 
 
 def check_estimator(fn, mdp=None, policy=None, theta=None, horizon=4, target="gradient", batch_size=1, behaviour=None,
-                    method="auto", alpha=1e-6, beta=1e-6, tolerance=None, rng=0, *, bounds=None, budget=1_000_000) -> Result:
+                    method="auto", alpha=1e-6, beta=1e-6, tolerance=None, rng=0, *, bounds=None, budget=1_000_000,
+                    owns_sampling=False) -> Result:
     r"""Is ``fn`` unbiased for ``target``; if not, how far off is it, where, and which known bug does it look like?
 
     Parameters
@@ -52,12 +56,17 @@ def check_estimator(fn, mdp=None, policy=None, theta=None, horizon=4, target="gr
         is off-policy
     method : "auto", or one tier: "pathwise", "exact", "sequential"
     alpha, beta : probabilities of a false FAIL and a false PASS of the sequential tier
-    tolerance : float, relative bias that is let pass; by default 1e-9, 1e-5 where the answers are in single precision, and
-        0.05 for the sequential tier
+    tolerance : float, relative bias that is let pass; by default 1e-9 and what rounding leaves (1e-5 where the answers are in
+        single precision, 1e-6 of the mean size of an estimate where a part may have been: the verdict then says so), and 0.05
+        for the sequential tier
     rng : Generator or seed, of theta where none is given and of sampling
     bounds : (low, high), scalars or theta's shape, that hold every estimate (of the sequential tier; by default by
         enumeration where that is possible)
     budget : int, trajectories at most (of the sequential tier)
+    owns_sampling : bool, ``fn`` is a black box (env, policy, theta, rng) -> (n,) + theta's shape, any number of independent
+        estimates a call: it plays its own episodes in ``env``, a :class:`~pgtheory.checking.blackbox.Simulator` with ``reset``,
+        ``step``, ``mdp``, ``gamma`` and ``horizon``, drawing from ``rng``. Judged by the sequential tier; ``horizon=None``
+        then lets episodes go on until they end. Without ``bounds`` its error probabilities are asymptotic
 
     Returns
     -------
@@ -80,6 +89,14 @@ def check_estimator(fn, mdp=None, policy=None, theta=None, horizon=4, target="gr
     >>> result = pg.check_estimator(pg.estimators.RewardToGo(gamma_weighting=False))
     >>> result.verdict, result.diagnosis[0].words
     ('FAIL', 'the weight gamma^t of step t is left out')
+
+    A black box, which samples by itself, here by the library's own sampler:
+
+    >>> def box(env, policy, theta, rng):
+    ...     batch = pg.sample(env.mdp, policy.probabilities(theta), 1000, env.horizon, rng=rng)
+    ...     return -pg.estimators.RewardToGo()(batch, policy, theta, env.gamma)
+    >>> pg.check_estimator(box, owns_sampling=True).verdict
+    'FAIL'
     """
     if not callable(fn):
         raise PGTheoryError(f"fn is {type(fn).__name__}: it must be a function (batch, policy, theta, gamma)")
@@ -87,7 +104,11 @@ def check_estimator(fn, mdp=None, policy=None, theta=None, horizon=4, target="gr
         raise PGTheoryError(f"method is {method!r}: it is one of {', '.join(METHODS)}")
     k = whole_number(batch_size, "batch_size", PGTheoryError, 1)
     declared = as_target(target)
-    fixtures = _fixtures(declared, mdp, policy, theta, check_horizon(horizon), k, behaviour, rng)
+    if owns_sampling:
+        _refuse_for_black_boxes(method, k, declared)
+        problems = _problems_to_act_in(declared, mdp, policy, theta, horizon, behaviour, rng)
+        return check_black_box(fn, problems, declared, horizon, alpha, beta, tolerance, rng, bounds, budget)
+    fixtures = _fixtures(fn, declared, mdp, policy, theta, check_horizon(horizon), k, behaviour, rng)
     if method == "sequential" or (method == "auto" and not _enumerable(fixtures)):
         return check_by_sampling(fn, fixtures, declared, k, alpha, beta, tolerance, rng, bounds, budget)
     for fixture in fixtures:
@@ -95,14 +116,41 @@ def check_estimator(fn, mdp=None, policy=None, theta=None, horizon=4, target="gr
     return _check_by_enumeration(fn, fixtures, declared, k, method, tolerance)
 
 
-def _fixtures(target, mdp, policy, theta, horizon, k, behaviour, rng) -> tuple[Fixture, ...]:
+def _fixtures(fn, target, mdp, policy, theta, horizon, k, behaviour, rng) -> tuple[Fixture, ...]:
     if mdp is not None:
         return (users_fixture(mdp, policy, theta, horizon, behaviour, rng),)
     if policy is not None or theta is not None or behaviour is not None:
         raise PGTheoryError("policy, theta and behaviour belong to a model: pass mdp too, or leave them all out")
-    plain = generic_fixtures(k, horizon, target.off_policy, target.critic)
+    plain = _generic(fn, target, horizon, k)
     cut = [f.with_time_limit(min(TIME_LIMIT, f.horizon - 1)) for f in plain if target.limited and f.horizon > 1]
     return plain + tuple(cut)
+
+
+def _refuse_for_black_boxes(method, k, target):
+    if method not in ("auto", "sequential") or k > 1 or target.off_policy or target.critic != "exact":
+        raise PGTheoryError("a function that owns its sampling is judged by its draws alone: leave method, batch_size and targets "
+                            "with a critic or another policy out")
+
+
+def _problems_to_act_in(target, mdp, policy, theta, horizon, behaviour, rng) -> tuple[Fixture, ...]:
+    steps = LONG if horizon is None else check_horizon(horizon)
+    if mdp is not None:
+        found: tuple[Fixture, ...] = (users_fixture(mdp, policy, theta, steps, behaviour, rng),)
+    elif policy is not None or theta is not None or behaviour is not None:
+        raise PGTheoryError("policy, theta and behaviour belong to a model: pass mdp too, or leave them all out")
+    else:
+        found = generic_fixtures(1, steps)
+    return tuple(replace(fixture, horizon=horizon) for fixture in found)
+
+
+def _generic(fn, target, horizon, k):
+    """The built-in problems; larger ones for batches whose order does not matter."""
+    if k > ORDERED:
+        large = generic_fixtures(k, horizon, target.off_policy, target.critic, unordered=True)
+        probe(fn, large[0], k)
+        if is_symmetric(fn, large[0], k):
+            return large
+    return generic_fixtures(k, horizon, target.off_policy, target.critic)
 
 
 def _enumerable(fixtures) -> bool:
@@ -110,49 +158,6 @@ def _enumerable(fixtures) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------ the exact tier
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """A fixture's expectation beside the target's: found, expected, scale (1 unless the target leaves it free)."""
-
-    fixture: Fixture
-    answers: Answers
-    found: np.ndarray
-    expected: np.ndarray
-    scale: float
-
-    @property
-    def bias(self):
-        return self.found - self.expected
-
-    @property
-    def relative(self) -> float:
-        """|bias| / |expected|; of E |estimate| where the target is 0."""
-        size = float(np.linalg.norm(self.expected)) or self.answers.size
-        return float(np.linalg.norm(self.bias)) / size if size > 0 else 0.0
-
-    def within(self, tolerance, rounding) -> bool:
-        """The bias is no larger than what is let pass, or than what rounding leaves of such terms."""
-        allowed = max(tolerance * float(np.linalg.norm(self.expected)), rounding * self.answers.size)
-        return float(np.linalg.norm(self.bias)) <= allowed
-
-
-def compare(fn, fixture, target: Target, k: int) -> Comparison:
-    """The exact expectation of ``fn`` on a fixture, and the target."""
-    answers = ask_all(fn, fixture, k)
-    found, expected = answers.mean, np.asarray(target.value(fixture), dtype=float)
-    if expected.shape != found.shape:
-        raise PGTheoryError(f"the target has shape {expected.shape}: theta's is {found.shape}")
-    scale = _scale(found, expected) if target.up_to_scale else 1.0
-    return Comparison(fixture, answers, found, expected * scale, scale)
-
-
-def _scale(found, expected) -> float:
-    """The multiple of the target nearest to what was found; 1 where it would not be positive."""
-    size = float((expected**2).sum())
-    scale = float((found * expected).sum()) / size if size > 0 else 1.0
-    return scale if scale > 0 else 1.0
 
 
 def _check_by_enumeration(fn, fixtures, target, k, method, tolerance) -> Result:
@@ -167,17 +172,16 @@ def _check_by_enumeration(fn, fixtures, target, k, method, tolerance) -> Result:
     result = _exact(fn, fixtures, target, k, tolerance)
     if paths is None:
         return result
-    where = "; ".join(filter(None, (paths.where, result.where)))
+    words = "; ".join(filter(None, (paths.where, result.where)))
     if result.passed:
-        where = f"the mean agrees, single trajectories do not: {paths.where}"
-    return replace(result, where=where)
+        words = f"the mean agrees, single trajectories do not: {paths.where}"
+    return replace(result, where=words)
 
 
 def _exact(fn, fixtures, target, k, tolerance) -> Result:
     compared = [compare(fn, fixture, target, k) for fixture in fixtures]
-    single = all(c.answers.single for c in compared)
-    allowed = (SINGLE_TOLERANCE if single else EXACT) if tolerance is None else tolerance
-    passed = all(c.within(allowed, ROUNDING[SINGLE if single else DOUBLE]) for c in compared)
+    allowed = _allowed(compared, tolerance)
+    passed = all(c.within(*allowed) for c in compared)
     worst = max(compared, key=lambda c: c.relative)
     result = Result(PASS if passed else FAIL, target.words, "exact", worst.bias, worst.relative, worst.expected, worst.found,
                     blind=_blind(compared), details=_details(compared, target))
@@ -185,8 +189,17 @@ def _exact(fn, fixtures, target, k, tolerance) -> Result:
         precise = all(c.within(EXACT, ROUNDING[DOUBLE]) for c in compared)
         return replace(result, precision=DOUBLE if precise else SINGLE, blind=result.blind + unseen(fixtures, target, k))
     findings, next_best = diagnose(compared, target, k)
-    return replace(result, diagnosis=findings, next_best=next_best, where=_where(fn, compared, target, k, allowed),
-                   look="" if findings else _look(worst, next_best))
+    skipped = untried(fixtures, k)
+    return replace(result, diagnosis=findings, next_best=next_best, where=where(fn, compared, target, k, allowed),
+                   look="" if findings else look(worst, next_best),
+                   details={**result.details, **({"diagnosis": skipped} if skipped else {})})
+
+
+def _allowed(compared, tolerance) -> tuple[float, float]:
+    """(share of the target, share of E |estimate|) that the bias may be; the second is rounding."""
+    if all(c.answers.single for c in compared):
+        return SINGLE_TOLERANCE if tolerance is None else tolerance, ROUNDING[SINGLE]
+    return (EXACT, MIXED) if tolerance is None else (tolerance, ROUNDING[DOUBLE])
 
 
 def _blind(compared) -> tuple[str, ...]:
@@ -201,49 +214,6 @@ def _details(compared, target) -> dict[str, Any]:
         details["scale"] = ", ".join(f"{c.scale:.6g}" for c in compared)
     if any(c.answers.pooled for c in compared):
         details["pooled"] = "one estimate per trajectory came back: their mean was taken"
+    if any(c.answers.unordered for c in compared):
+        details["order"] = "that of a batch does not matter: each batch was asked for in one order"
     return details
-
-
-def _look(worst, next_best) -> str:
-    if worst.relative < 1e-4:
-        return (f"a deviation of {worst.relative:.0e} is what single precision makes: pass "
-                f"tolerance={SINGLE_TOLERANCE:g} if it computes in float32")
-    if not worst.found.any():
-        return "it is 0 in the mean: are the weights constant, or detached from the score?"
-    return f"no known bug does this; the nearest leaves {percent(next_best)} of the bias"
-
-
-def _where(fn, compared, target, k, allowed) -> str:
-    """On which problem, from which length of the episodes on, in which state."""
-    worst = max(compared, key=lambda c: c.relative)
-    words = [worst.fixture.name]
-    wrong = _first_wrong_length(fn, compared, target, k, allowed)
-    if wrong is not None:
-        words.append("from the first step on" if wrong == 1 else
-                     f"right for episodes of {wrong - 1} step{'s' * (wrong > 2)}, wrong from {wrong} on")
-    if isinstance(worst.fixture.policy, SoftmaxPolicy) and worst.fixture.policy.tabular:
-        share = (worst.bias**2).sum(axis=1) / (worst.bias**2).sum()
-        words.append(f"{100 * share.max():.0f} % of the squared bias in state {int(np.argmax(share))}")
-    return "; ".join(words)
-
-
-def _first_wrong_length(fn, compared, target, k, allowed):
-    """The least horizon at which a fixture shows the bias; None where the function takes no other horizon."""
-    longest = max(c.fixture.steps for c in compared)
-    try:
-        for horizon in range(1, longest):
-            short = [compare(fn, _shortened(c.fixture, horizon), target, k) for c in compared]
-            if not all(c.within(allowed, ROUNDING[SINGLE if c.answers.single else DOUBLE]) for c in short):
-                return horizon
-    except (EstimatorError, PGTheoryError):
-        return None
-    return longest
-
-
-def _shortened(fixture, horizon) -> Fixture:
-    """The same problem with an end after ``horizon`` steps; a critic by time keeps its last rows, the steps left."""
-    critic = fixture.critic if fixture.critic.ndim == 1 else fixture.critic[fixture.horizon - horizon:]
-    behaviour = None if fixture.on_policy else fixture.behaviour
-    short = fixture_of(fixture.mdp, fixture.policy, fixture.theta, horizon, behaviour, critic)
-    cut = fixture.time_limit is not None and horizon > 1
-    return short.with_time_limit(min(fixture.time_limit, horizon - 1)) if cut else short

@@ -12,6 +12,7 @@ from ..mdp import MDP
 from ..policies import SoftmaxPolicy
 from ..trajectories.batch import Trajectory
 from ..validation import read_only
+from . import tuples
 from .fixtures import Fixture, fixture_of, generic_fixtures
 
 ROWS = 10**6            # rows that one problem may ask for
@@ -23,6 +24,11 @@ LADDER = np.array([[[0, 0, 1], [0, 1, 0]], [[0, 0, 1], [1, 0, 0]]])     # leave,
 # by group size: which transitions there are (live state, action, next state), and the horizon
 STRUCTURES = {2: (FULL, 3), 3: (ZIGZAG, 6), 4: (ZIGZAG, 4), 5: (ZIGZAG, 3), 6: (LADDER, 3), 7: (LADDER, 3), 8: (LADDER, 2),
               9: (LADDER, 2)}
+FORK = np.array([[[0, 0, 1], [0, 1, 0]], [[0, 0, 1], [1, 0, 1]]])       # leave, or go on; from the second state one may leave too
+# where order does not matter: the first of these that has few enough groups
+UNORDERED = ((FULL, 3), (FULL, 2), (ZIGZAG, 4), (ZIGZAG, 3), (FORK, 3), (FORK, 2), (LADDER, 2))
+LARGEST = 64            # group size
+MANY, FEW = 4500, 1500  # groups at most, asked for together and one by one
 GOES_ON = 3.0           # how much likelier it is to stay than to end, so that lengths vary
 
 
@@ -31,11 +37,13 @@ class Groups:
     """Every group of ``size`` trajectories of a fixture.
 
     rows : (G, size) int, which rows of the fixture's batch are its members; probability : (G,), sums to 1
+    unordered : bool, every group stands for itself in all orders
     """
 
     fixture: Fixture
     rows: np.ndarray
     probability: np.ndarray
+    unordered: bool = False
 
     @property
     def size(self) -> int:
@@ -46,50 +54,78 @@ class Groups:
         return GroupBatch(self.fixture, self.rows[chosen])
 
 
-def enumerate_groups(fixture: Fixture, size: int, same_start: bool) -> Groups:
-    """All ordered groups; with ``same_start`` the members share the start state, which is drawn once.
+def enumerate_groups(fixture: Fixture, size: int, same_start: bool, unordered=False) -> Groups:
+    """All groups, in every order or each once; with ``same_start`` the members share the start state, which is drawn once.
 
     >>> import pgtheory as pg
     >>> fixture = fixture_of(pg.models.load("bandit"), pg.SoftmaxPolicy(2, 2), [[0.0, 0.0]] * 2, 1)
     >>> groups = enumerate_groups(fixture, 2, True)
     >>> groups.rows.tolist(), groups.probability.tolist()
     ([[0, 0], [0, 1], [1, 0], [1, 1]], [0.25, 0.25, 0.25, 0.25])
+    >>> groups = enumerate_groups(fixture, 2, True, unordered=True)
+    >>> groups.rows.tolist(), groups.probability.tolist()
+    ([[0, 0], [0, 1], [1, 1]], [0.25, 0.5, 0.25])
     """
-    probability = np.asarray(fixture.batch.probability, dtype=float)
-    start = fixture.batch.states[:, 0] if same_start else np.zeros(len(probability), dtype=int)
-    pools = [np.flatnonzero(start == s) for s in np.unique(start)]
-    count = sum(len(pool) ** size for pool in pools) * size
-    if count > ROWS:
-        raise PGTheoryError(f"there are {count} rows in all groups of {size} trajectories, more than the limit of {ROWS}: "
+    probability, pools = np.asarray(fixture.batch.probability, dtype=float), _pools(fixture, same_start)
+    rows_in_all = _count(pools, size, unordered) * size
+    if rows_in_all > ROWS:
+        raise PGTheoryError(f"there are {rows_in_all} rows in all groups of {size} trajectories, more than the limit of {ROWS}: "
                             "take a smaller group_size")
     rows, weights = [], []
     for pool in pools:
-        members = pool[np.indices((len(pool),) * size).reshape(size, -1).T]
         share = probability[pool].sum()
-        rows.append(members)
-        weights.append(share * (probability[members] / share).prod(axis=1))
-    return Groups(fixture, read_only(np.concatenate(rows)), read_only(np.concatenate(weights)))
+        for chosen, ways in tuples.groups(len(pool), size, unordered):
+            rows.append(pool[chosen])
+            weights.append(share * ways * (probability[rows[-1]] / share).prod(axis=1))
+    return Groups(fixture, read_only(np.concatenate(rows)), read_only(np.concatenate(weights)), unordered)
 
 
-@lru_cache(maxsize=16)
-def group_problems(size: int, gamma: float, critic: str, same_start: bool) -> tuple[Groups, ...]:
+def _pools(fixture, same_start):
+    """Which trajectories may be in one group."""
+    states = fixture.batch.states[:, 0] if same_start else np.zeros(len(fixture.batch), dtype=int)
+    return [np.flatnonzero(states == s) for s in np.unique(states)]
+
+
+def _count(pools, size, unordered) -> int:
+    return sum(tuples.count(len(pool), size, unordered) for pool in pools)
+
+
+@lru_cache(maxsize=32)
+def group_problems(size: int, gamma: float, critic: str, same_start: bool, at_most: int | None = None) -> tuple[Groups, ...]:
     """The built-in problems for groups, as many as stay within a row count that is gone through in a second.
+
+    at_most : int, groups of the first problem where their order does not matter; None where it does
 
     >>> [[len(groups.rows) for groups in group_problems(size, 1.0, "exact", True)] for size in (1, 3, 8)]
     [[5442, 5442, 5442], [4394, 4394, 4394], [13122]]
+    >>> [len(group_problems(size, 1.0, "exact", True, MANY)[0].rows) for size in (4, 8, 16, 64)]
+    [990, 1782, 1938, 4290]
     """
-    if size > 1 and size not in STRUCTURES:
-        raise PGTheoryError(f"group_size is {size}: the smallest problem with two lengths has 3 trajectories, so {3**size} "
-                            f"groups, {3**size * size} rows, would be gone through; groups of up to {max(STRUCTURES)} are")
+    if at_most is None and size > 1 and size not in STRUCTURES:
+        raise PGTheoryError(f"group_size is {size}, and the weights change with the order of a group: the smallest problem with two "
+                            f"lengths has 3 trajectories, so {3**size} groups, {3**size * size} rows, would be gone through; such "
+                            f"groups of up to {max(STRUCTURES)} are, and of {LARGEST} where order does not matter")
+    if size > LARGEST:
+        raise PGTheoryError(f"group_size is {size}: groups of up to {LARGEST} are gone through")
     problems: list[Groups] = []
     for seed, fixture in enumerate(generic_fixtures(1, critic=critic)):
-        problems.append(enumerate_groups(_problem(seed, fixture, size, gamma, critic), size, same_start))
+        problem = _problem(seed, fixture, size, gamma, critic, *_structure(seed, fixture, size, gamma, critic, same_start, at_most))
+        problems.append(enumerate_groups(problem, size, same_start, at_most is not None))
         if problems[0].rows.size * (len(problems) + 1) > PLENTY:
             break
     return tuple(problems)
 
 
-def _problem(seed, fixture, size, gamma, critic) -> Fixture:
+def _structure(seed, fixture, size, gamma, critic, same_start, at_most):
+    """(transitions, horizon) of the problems for this size."""
+    if at_most is None:
+        return STRUCTURES.get(size, (FULL, 3))
+    return next((shape for shape in UNORDERED
+                 if _count(_pools(_problem(seed, fixture, size, gamma, critic, *shape), same_start), size, True) <= at_most),
+                UNORDERED[-1])
+
+
+def _problem(seed, fixture, size, gamma, critic, allowed, horizon) -> Fixture:
     """The built-in problem with this gamma; for groups a smaller one, with two live states and a start in each."""
     values = fixture.critic if critic == "random" else None
     if size == 1:
@@ -97,7 +133,6 @@ def _problem(seed, fixture, size, gamma, critic) -> Fixture:
         return fixture_of(mdp, fixture.policy, fixture.theta, fixture.horizon, None, values, name=fixture.name, generic=True)
     rng = np.random.default_rng([2027, seed, size])
     P, R = np.zeros((2, 3, 2, 3))
-    allowed, horizon = STRUCTURES[size]
     P[:2] = allowed * rng.uniform(0.2, 1.0, size=(2, 2, 3)) * [GOES_ON, GOES_ON, 1.0]
     P[2, :, 2] = 1.0
     R[:2] = 1.5 * rng.normal(size=(2, 2, 3)) + 0.5

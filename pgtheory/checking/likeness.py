@@ -8,15 +8,16 @@ import numpy as np
 
 from .result import Finding
 
+NOTHING = 1e-9      # size, relative to what is right, below which a function returns 0: that is no multiple of any bug
 ALIKE = 1e-6        # distance from a bug, relative to the deviation (or, if larger, to what single precision leaves of it)
 
 
-def nearest(found, expected, candidates: Iterable) -> tuple[tuple[Finding, ...], float]:
+def nearest(found, expected, candidates: Iterable, multiples=True) -> tuple[tuple[Finding, ...], float]:
     """(findings, next best): the bugs that do what was found, all of them ties, and the residual of the best other one.
 
     found, expected : arrays; candidates : (bug, array) pairs, bug having ``bug``, ``words``, ``links`` and ``look``
     Bugs that make no difference here are left out. Where none fits as it stands, multiples of those are tried that are no
-    multiple of the truth.
+    multiple of the truth; not at all with ``multiples=False``.
     """
     deviation = _norm(found - expected)
     if not np.isfinite(deviation) or deviation == 0:
@@ -24,7 +25,7 @@ def nearest(found, expected, candidates: Iterable) -> tuple[tuple[Finding, ...],
     alike = ALIKE * max(1.0, _norm(found) / deviation)
     showing = [(bug, wrong) for bug, wrong in candidates if differs(wrong, expected)]
     plain = _ranked([(_norm(found - wrong) / deviation, 1.0, bug) for bug, wrong in showing])
-    if not any(residual <= alike for residual, _, _ in plain):
+    if multiples and _norm(found) > NOTHING * _norm(expected) and not any(residual <= alike for residual, _, _ in plain):
         turned = [(bug, wrong) for bug, wrong in showing if differs(_multiple(wrong, expected) * expected, wrong)]
         scaled = _ranked([(_norm(found - _multiple(found, wrong) * wrong) / deviation, _multiple(found, wrong), bug)
                           for bug, wrong in turned])

@@ -51,6 +51,11 @@ class Rollout:
         return Rollout(**{f.name: getattr(self, f.name)[rows, first:last].copy() for f in fields(Rollout)})
 
 
+def stacked(rollouts) -> Rollout:
+    """The rows of several rollouts of as many steps, one under another."""
+    return Rollout(**{f.name: np.concatenate([getattr(one, f.name) for one in rollouts]) for f in fields(Rollout)})
+
+
 class Watched(Rollout):
     """A rollout that remembers in ``read`` which of its fields were looked at."""
 

@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import MissingExtraError, PGTheoryError
 from .advantages import declared, judged
 from .asking import ADVANTAGES, BOTH
-from .paths import Rollout
+from .observed import as_numbers, copied, critic_at
+from .paths import Rollout, stacked
 from .result import Result
 
 try:
@@ -24,7 +25,8 @@ class RecordRollout(Wrapper):
 
     Parameters
     ----------
-    env : gymnasium.Env
+    env : gymnasium.Env; or a gymnasium.vector.VectorEnv, which gives a
+        :class:`~pgtheory.checking.vector_rollout.RecordVectorRollout`
 
     Attributes
     ----------
@@ -46,6 +48,14 @@ class RecordRollout(Wrapper):
     [(0, 1, False), (1, 2, False), (2, 3, True)]
     """
 
+    def __new__(cls, env):
+        """A recorder of its own kind for vector environments."""
+        if Wrapper is not object and hasattr(env, "single_observation_space"):
+            from .vector_rollout import RecordVectorRollout
+
+            return RecordVectorRollout(env)
+        return super().__new__(cls)
+
     def __init__(self, env):
         if Wrapper is object:
             raise MissingExtraError('RecordRollout needs Gymnasium: pip install "pgtheory[gym]"')
@@ -58,14 +68,14 @@ class RecordRollout(Wrapper):
         observation, info = self.env.reset(**options)
         if self.steps and not self._fresh and not (self.steps[-1][4] or self.steps[-1][5]):
             self.steps[-1] = (*self.steps[-1][:5], True, self.steps[-1][6])
-        self._observation, self._fresh = _copy(observation), True
+        self._observation, self._fresh = copied(observation), True
         return observation, info
 
     def step(self, action):
         """As the environment's."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        reached = _copy(observation)
-        self.steps.append((self._observation, _copy(action), float(reward), reached, bool(terminated),
+        reached = copied(observation)
+        self.steps.append((self._observation, copied(action), float(reward), reached, bool(terminated),
                            bool(truncated) and not terminated, self._fresh))
         self._observation, self._fresh = reached, False
         return observation, reward, terminated, truncated, info
@@ -81,34 +91,14 @@ class RecordRollout(Wrapper):
             raise PGTheoryError(f"{len(self.steps)} steps were recorded and {n if n is not None else 'some'} are asked for: is the "
                                 "wrapper the environment that the agent acts in, and was it not cleared?")
         before, _, rewards, reached, terminated, truncated, fresh = zip(*steps, strict=True)
-        row = {"rewards": rewards, "values": _values(value, before), "next_values": _values(value, reached),
+        row = {"rewards": rewards, "values": critic_at(value, before), "next_values": critic_at(value, reached),
                "terminated": terminated, "truncated": truncated, "episode_starts": fresh}
         arrays = {name: np.array(x)[None] for name, x in row.items()}
         return Rollout(**arrays, valid=np.ones((1, len(steps)), dtype=bool), ratios=np.ones((1, len(steps))))
 
-
-def _copy(x):
-    return x.copy() if isinstance(x, np.ndarray) else x
-
-
-def _values(value, observations):
-    """(T,) float64: a table indexed by observations, or a function of all of them, or of one."""
-    if not callable(value):
-        table = np.asarray(value, dtype=float)
-        if table.ndim != 1:
-            raise PGTheoryError(f"value has shape {table.shape}: it must be (S,), or a function of observations")
-        return table[np.asarray(observations, dtype=int)]
-    together = _as_numbers(value(np.array(observations)))
-    if together.size == len(observations):
-        return together.reshape(-1)
-    raise PGTheoryError(f"value returned shape {together.shape} for {len(observations)} observations: it must be a function of "
-                        "an array of observations that returns one number for each")
-
-
-def _as_numbers(answer):
-    for method in ("detach", "cpu"):        # a PyTorch tensor that still has a gradient or lives elsewhere
-        answer = getattr(answer, method)() if hasattr(answer, method) else answer
-    return np.asarray(answer, dtype=float)
+    def observation(self, row, step, n):
+        """What step ``step`` of the last ``n`` was taken on."""
+        return self.steps[-n:][step][0]
 
 
 def check_rollout(env, value, advantages, gamma, lam, *, target="gae", truncation="bootstrap", returns=None, tolerance=1e-5,
@@ -117,14 +107,16 @@ def check_rollout(env, value, advantages, gamma, lam, *, target="gae", truncatio
 
     Parameters
     ----------
-    env : RecordRollout that the agent acted in, one environment
+    env : RecordRollout that the agent acted in; a list of N of them, one for each environment of an agent that resets at
+        once, as Stable-Baselines3 does; or the RecordRollout of a vector environment
     value : (S,) the critic, or a function of an array of observations (T, ...) -> (T,); as it was when the agent acted
-    advantages : T numbers in any shape, those of the last T steps; returns : the same, or None
+    advantages : T numbers in any shape, those of the last T steps; (T, N), time first, of N environments, or (N, T) where that
+        is plain from the shape; returns : the same, or None
     gamma, lam, target, truncation, tolerance, n : as for :func:`pgtheory.check_advantages`
 
     Returns
     -------
-    Result; ``bias`` (1, T), or (2, 1, T) with returns
+    Result; ``bias`` (N, T), or (2, N, T) with returns
 
     Raises
     ------
@@ -146,20 +138,45 @@ def check_rollout(env, value, advantages, gamma, lam, *, target="gae", truncatio
     >>> cut.verdict, cut.where.split(";")[0]
     ('FAIL', 'first in step 1 of 2, observation 1, cut by a time limit: advantages 4, should be -5')
     """
-    if not isinstance(env, RecordRollout):
-        raise PGTheoryError(f"env is {type(env).__name__}: it must be the RecordRollout that the agent acted in")
-    given = [_as_numbers(x).reshape(1, -1) for x in (advantages, returns) if x is not None]
+    recorders, N = _recorders(env)
+    given = [_by_row(x, N) for x in (advantages, returns) if x is not None]
     comparison = declared(gamma, lam, target, truncation, ADVANTAGES if returns is None else BOTH, tolerance, n, "rollout")
     if len({x.shape for x in given}) > 1:
         raise PGTheoryError(f"there are {given[0].size} advantages and {given[1].size} returns: as many of both are needed")
-    T = given[0].size
-    record = env.rollout(value, T)
+    T = given[0].shape[1]
+    record = stacked([one.rollout(value, T) for one in recorders])
     compared = comparison.compare(record, np.stack(given))
-    words = "step {step} of " + str(T)
+    words = "step {step} of " + str(T) + (" in environment {row}" if N > 1 else "")
     if not compared.deviation <= comparison.tolerance:
-        step = comparison.first_wrong([compared])[-1]
-        words += f", observation {np.array2string(np.asarray(env.steps[-T:][step][0]), threshold=8, precision=4)}"
+        _, _, row, step = comparison.first_wrong([compared])
+        one, inner = (recorders[row], 0) if len(recorders) > 1 else (recorders[0], row)
+        seen = np.asarray(one.observation(inner, step, T))
+        words += f", observation {np.array2string(seen, threshold=8, precision=4)}"
     return judged(comparison, [compared], _unseen(record, comparison), at=words)
+
+
+def _recorders(env):
+    """(recorders, number of rows that they have together)."""
+    from .vector_rollout import RecordVectorRollout
+
+    recorders = list(env) if isinstance(env, (list, tuple)) else [env]
+    several = len(recorders) == 1 and isinstance(recorders[0], RecordVectorRollout)
+    for one in recorders:
+        if not (several or isinstance(one, RecordRollout)):
+            raise PGTheoryError(f"env is {type(one).__name__}: it must be the RecordRollout that the agent acted in, or a list of "
+                                "them, one for each environment")
+    return recorders, recorders[0].num_envs if several else len(recorders)
+
+
+def _by_row(numbers, N):
+    """(N, T) float64."""
+    array = as_numbers(numbers)
+    if N == 1:
+        return array.reshape(1, -1)
+    array = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
+    if array.ndim != 2 or N not in array.shape:
+        raise PGTheoryError(f"the numbers have shape {array.shape}: those of {N} environments must be (T, {N}), time first")
+    return array.T if array.shape[1] == N else array
 
 
 def _unseen(r, comparison) -> tuple[str, ...]:

@@ -9,16 +9,21 @@ confidence sequences*, Annals of Statistics 52.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from ..arithmetic import EPS
 from ..checks.record import FAIL, INCONCLUSIVE, PASS
-from ..checks.sequential import sequential_test
+from ..checks.sequential import fixed_sample, sequential_sample, sequential_test
 from ..errors import PGTheoryError
 from ..trajectories.batch import sample
 from ..trajectories.enumeration import LIMIT, count_trajectories
+from . import tuples
+from .blackbox import ENOUGH, BlackBox, with_target
 from .calling import LIMIT as GROUPS
-from .calling import UnsteadyError, ask_all, estimates_of, group_answer, probe
+from .calling import UnsteadyError, ask_all, estimates_of, group_answer, is_symmetric, probe
 from .fixtures import blind_spots
 from .result import Result
 
@@ -40,33 +45,75 @@ def check_by_sampling(fn, fixtures, target, k, alpha, beta, tolerance, rng, boun
                             TOLERANCE if tolerance is None else tolerance, rng, bounds, budget))
         if results[-1].verdict == FAIL:
             break
+    return _worst(results)
+
+
+def check_black_box(fn, fixtures, target, horizon, alpha, beta, tolerance, rng, bounds, budget) -> Result:
+    """The same for a function that samples by itself; what it draws is all that is known of it."""
+    if target.up_to_scale:
+        raise PGTheoryError("a target up to scale has no sequential test: declare the scale")
+    rng = np.random.default_rng(rng)
+    allowed, results = TOLERANCE if tolerance is None else tolerance, []
+    for fixture in fixtures:
+        box = None if bounds is None else tuple(np.broadcast_to(np.asarray(x, dtype=float), fixture.theta.shape) for x in bounds)
+        asked = BlackBox(fn, fixture, horizon, rng)
+        result = _judged(asked.draw, fixture, with_target(fixture, target, horizon), box, alpha / len(fixtures), beta, allowed, rng,
+                         budget, ENOUGH)
+        blind = tuple(words for words in result.blind if "target=" not in words)     # those targets are no choice here
+        results.append(replace(result, details={**result.details, **asked.notes}, blind=blind))
+        if result.verdict == FAIL:
+            break
+    return _worst(results)
+
+
+def _worst(results):
     return max(results, key=lambda r: ((PASS, INCONCLUSIVE, FAIL).index(r.verdict), r.relative_bias))
 
 
 def _one(fn, fixture, target, k, alpha, beta, tolerance, rng, bounds, budget) -> Result:
+    paired = _paired(fixture, target, k, bounds)
+    return _judged(_drawing(fn, fixture, k, paired), fixture, target, _box(fn, fixture, k, bounds, paired), alpha, beta, tolerance,
+                   rng, budget)
+
+
+def _judged(draw, fixture, target, box, alpha, beta, tolerance, rng, budget, look=None) -> Result:
+    """The verdict from draws; without a box by confidence sequences that are asymptotic."""
     expected = np.asarray(target.value(fixture), dtype=float)
     allowed = tolerance * float(np.abs(expected).max())
-    paired = _paired(fixture, target, k, bounds)
-    draw = _drawing(fn, fixture, k, paired)
-    box = _box(fn, fixture, k, bounds, paired)
-    p_value = {}
+    details: dict[str, Any] = {}
     if box is None:
-        verdict, n, mean, words = _asymptotic(draw, expected.ravel(), allowed, alpha, beta, budget, rng)
+        verdict, n, mean, deviation, words = _asymptotic(draw, expected.ravel(), allowed, alpha, beta, budget, rng, look)
     else:
         low, high = (np.ravel(x) for x in box)
-        found = sequential_test(draw, expected.ravel(), low, high, allowed, alpha, beta, budget, rng)
+        found = sequential_test(draw, expected.ravel(), low, high, allowed, alpha, beta, budget, rng, batch=look)
         verdict, n, mean, words = found.verdict, found.n, found.estimate, found.reason
-        p_value = {"p-value": float(f"{np.exp(-max(found.log_e_fail, 0.0)):.3g}")}
+        deviation = found.standard_error * np.sqrt(max(n, 1))
+        details = {"p-value": float(f"{np.exp(-max(found.log_e_fail, 0.0)):.3g}")}
     bias = mean.reshape(expected.shape) - expected
     size = float(np.linalg.norm(expected)) or 1.0
+    details = {"decided": words, "draws": n, "planned": _planned(deviation, box, expected, allowed, alpha, beta), **details,
+               "errors": f"false FAIL <= {alpha:.1g}, false PASS <= {beta:.1g}"}
     return Result(verdict, target.words, "sequential" if box is not None else ASYMPTOTIC, bias,
                   float(np.linalg.norm(bias)) / size, expected, mean.reshape(expected.shape), blind=_blind(fixture, allowed),
-                  where=fixture.name, details={"decided": words, "draws": n, **p_value,
-                                               "errors": f"false FAIL <= {alpha:.1g}, false PASS <= {beta:.1g}"})
+                  where=fixture.name, details={name: value for name, value in details.items() if value != ""})
+
+
+def _planned(deviation, box, expected, allowed, alpha, beta) -> str:
+    """What the same errors would have cost, by a sample of fixed size and by the rule for this test."""
+    if allowed == 0 or not np.any(deviation > 0):
+        return ""
+    fixed = fixed_sample(deviation, allowed, alpha, beta)
+    words = f"a sample of fixed size would take {fixed} draws (normal approximation) for a bias of {allowed:.2g}"
+    if box is None:
+        return words
+    low, high = (np.ravel(x) for x in box)
+    loss = np.maximum(high - expected.ravel(), expected.ravel() - low)
+    return f"{words}; at most {sequential_sample(deviation, loss, allowed, beta)} on average until this test passes"
 
 
 def _blind(fixture, allowed):
-    spots = blind_spots([fixture]) if count_trajectories(fixture.mdp, fixture.behaviour, fixture.steps) <= LIMIT else ()
+    few = fixture.horizon is not None and count_trajectories(fixture.mdp, fixture.behaviour, fixture.steps) <= LIMIT
+    spots = blind_spots([fixture]) if few else ()
     return (*spots, f"a bias of less than {allowed:.2g} in every coordinate")
 
 
@@ -102,11 +149,13 @@ def _box(fn, fixture, k, bounds, paired):
         low, high = (np.broadcast_to(np.asarray(x, dtype=float), fixture.theta.shape) for x in bounds)
         return low, high
     count = count_trajectories(fixture.mdp, fixture.behaviour, fixture.steps)
-    if count > LIMIT or (k > 1 and count**k > GROUPS):
+    if count > LIMIT or (k > 1 and tuples.count(count, k, unordered=True) > GROUPS):
         return None
     try:
         probe(fn, fixture, k)
     except UnsteadyError:
+        return None
+    if k > 1 and tuples.count(count, k, is_symmetric(fn, fixture, k)) > GROUPS:
         return None
     estimates = ask_all(fn, fixture, k).estimates - paired(fixture.batch)
     low, high = estimates.min(axis=0), estimates.max(axis=0)
@@ -114,20 +163,22 @@ def _box(fn, fixture, k, bounds, paired):
     return low - slack, high + slack
 
 
-def _asymptotic(draw, target, allowed, alpha, beta, budget, rng):
-    """(verdict, draws, mean, words) by asymptotic confidence sequences, Bonferroni over coordinates."""
+def _asymptotic(draw, target, allowed, alpha, beta, budget, rng, look=None):
+    """(verdict, draws, mean, deviation, words) by asymptotic confidence sequences, Bonferroni over coordinates."""
     n, total, squares, step = 0, np.zeros_like(target), np.zeros_like(target), BURN_IN
+    off, deviation = total, squares
     while n < budget:
         X = draw(min(step, budget - n), rng)
         n, total, squares = n + len(X), total + (X - target).sum(axis=0), squares + ((X - target) ** 2).sum(axis=0)
         off = total / n
         deviation = np.sqrt(np.maximum(squares / n - off**2, 0.0))
-        step = min(2 * step, 32768)
+        step = min(2 * step, look or 32768)
         if (np.abs(off) > _margin(n, deviation, alpha / len(target)) + EPS * n).any():
-            return FAIL, n, target + off, f"outside an asymptotic confidence sequence after {n} draws"
+            return FAIL, n, target + off, deviation, f"outside an asymptotic confidence sequence after {n} draws"
         if (np.abs(off) + _margin(n, deviation, beta) < allowed).all():
-            return PASS, n, target + off, f"inside the tolerance, by an asymptotic confidence sequence, after {n} draws"
-    return INCONCLUSIVE, n, target + off, f"{n} draws do not decide"
+            return (PASS, n, target + off, deviation,
+                    f"inside the tolerance, by an asymptotic confidence sequence, after {n} draws")
+    return INCONCLUSIVE, n, target + off, deviation, f"{n} draws do not decide"
 
 
 def _margin(n, deviation, alpha):

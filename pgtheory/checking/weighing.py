@@ -24,6 +24,26 @@ class Answer:
     coupled: bool = False
 
 
+def nature(fn, groups: Groups) -> tuple[bool, bool]:
+    """(order does not matter within a group, groups of one call change each other), as far as some groups tell."""
+    chosen = np.unique(np.linspace(0, len(groups.rows) - 1, PROBED).astype(int))
+    together = _weights(fn, groups, chosen)
+    alone = np.stack([_weights(fn, groups, [g])[0] for g in chosen])
+    coupled = not close(alone, together) and _share(alone, together) is None
+    return groups.size > 1 and _takes_any_order(fn, groups), coupled
+
+
+def _takes_any_order(fn, groups) -> bool:
+    """Members of a group turned around get the weights they had."""
+    rng = np.random.default_rng(0)
+    for g in rng.integers(len(groups.rows), size=2 * PROBED):
+        order = rng.permutation(groups.size) if g % 2 else np.roll(np.arange(groups.size), 1)
+        turned = Groups(groups.fixture, groups.rows[[g]][:, order], groups.probability[[g]])
+        if not close(_weights(fn, groups, [g])[0][order], _weights(fn, turned, slice(None))[0]):
+            return False
+    return True
+
+
 def ask(fn, groups: Groups) -> Answer:
     """The weights of all groups, in one call where groups do not change each other."""
     together = _weights(fn, groups, slice(None))

@@ -8,7 +8,7 @@ statistics.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -18,15 +18,15 @@ from ..horizon import powers
 from ..solution import solve
 from ..trajectories.scores import contract_scores
 from ..validation import whole_number
-from .asking import close
 from .fixtures import GAMMA, blind_spots
-from .grouping import Groups, group_problems
-from .likeness import nearest
-from .result import DOUBLE, SINGLE, Finding, Result
+from .grouping import FEW, MANY, Groups, group_problems
+from .result import DOUBLE, SINGLE, Result
 from .targets import Target
 from .targets import as_target as any_target
-from .weighing import Answer, ask, call
+from .weighing import Answer, ask, call, nature
+from .weight_bugs import diagnose, expectation, weight_table
 
+ORDERED = 3             # up to this size all orders of a group are gone through
 PRECISE, ROUNDING = 1e-9, {DOUBLE: 1e-13, SINGLE: 1e-7}
 
 
@@ -79,12 +79,23 @@ def check_weights(fn, group_size=1, same_start=True, target="gradient", *, gamma
     if declared.off_policy:
         raise PGTheoryError(f"target {target!r} is about another policy's trajectories: use check_estimator")
     discount = _discount(fn, k, gamma, declared, same_start)
-    problems = group_problems(k, discount, declared.critic, bool(same_start))
+    problems = group_problems(k, discount, declared.critic, bool(same_start), _at_most(fn, k, discount, declared, bool(same_start)))
     answers = [ask(fn, problems[0])]
     problems = problems[:1] if answers[0].coupled else problems
     answers += [ask(fn, groups) for groups in problems[1:]]
     return _judge([Compared(groups, answer, declared) for groups, answer in zip(problems, answers, strict=True)], declared,
                   float(tolerance))
+
+
+def _at_most(fn, k, discount, target, same_start) -> int | None:
+    """How many groups to go through, each in one order; None for every order."""
+    if k == 1:
+        return None
+    little = group_problems(k, discount, target.critic, same_start, 1)[0]       # the smallest there is
+    any_order, coupled = nature(fn, little)
+    if not any_order or (k <= ORDERED and not coupled):
+        return None
+    return FEW if coupled else MANY
 
 
 def _discount(fn, k, gamma, target, same_start) -> float:
@@ -93,28 +104,13 @@ def _discount(fn, k, gamma, target, same_start) -> float:
         if not 0 <= float(gamma) <= 1:
             raise PGTheoryError(f"gamma is {gamma}: it must lie in [0, 1]")
         return float(gamma)
-    groups = group_problems(k, GAMMA, target.critic, bool(same_start))[0]
+    groups = group_problems(k, GAMMA, target.critic, bool(same_start), None if k == 1 else 1)[0]
     batch = groups.batch(slice(0, 1))
     call(fn, batch)
     return GAMMA if "gamma" in batch.read else 1.0
 
 
 # ------------------------------------------------------------------------------------------------ comparing
-
-
-def expectation(groups: Groups, weights):
-    """theta's shape: the mean over all groups of (1/k) sum over rows and steps of w score."""
-    return contract_scores(groups.fixture.policy, groups.fixture.theta, _table(groups, weights).sum(axis=0)[None])[0]
-
-
-def _table(groups, weights):
-    """(T, S, A): weights times probability, added up by time, state and action; 0 where there is no step."""
-    fixture, batch = groups.fixture, groups.fixture.batch
-    S, A = fixture.pi.shape
-    T = weights.shape[-1]
-    share = np.where(batch.valid[groups.rows], weights, 0.0) * (groups.probability / groups.size)[:, None, None]
-    place = np.arange(T) * (S * A) + batch.states[:, :-1] * A + batch.actions
-    return np.bincount(place[groups.rows].ravel(), weights=share.ravel(), minlength=T * S * A).reshape(T, S, A)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +170,7 @@ def _judge(compared, target, tolerance) -> Result:
     if passed:
         precise = all(c.within(PRECISE, ROUNDING[DOUBLE]) for c in compared)
         return replace(result, precision=DOUBLE if precise else SINGLE)
-    findings, next_best = _diagnose(compared, target)
+    findings, next_best = diagnose(compared, target)
     return replace(result, diagnosis=findings, next_best=next_best, where=_where(compared, target, tolerance),
                    look="" if findings else _look(worst))
 
@@ -183,6 +179,8 @@ def _details(compared, target) -> dict:
     details = {}
     if target.up_to_scale:
         details["scale"] = ", ".join(f"{c.scale:.6g}" for c in compared) + " times the target"
+    if compared[0].groups.unordered:
+        details["order"] = "that of a group does not matter: each group was asked for in one order"
     if compared[0].answer.called:
         details["called"] = compared[0].answer.called
     return details
@@ -213,63 +211,8 @@ def _times(c, target, tolerance):
         visits = visits * powers(fixture.gamma, len(visits), fixture.batch.arithmetic)[:, None]
     live = ~fixture.mdp.terminal[:, None]
     parts = contract_scores(fixture.policy, fixture.theta, visits[..., None] * fixture.pi * solved.Q * live)
-    found = contract_scores(fixture.policy, fixture.theta, _table(c.groups, c.answer.weights))
+    found = contract_scores(fixture.policy, fixture.theta, weight_table(c.groups, c.answer.weights))
     off = np.linalg.norm((found - c.scale * parts).reshape(len(parts), -1), axis=1)
     wrong = np.flatnonzero(off > max(tolerance * np.linalg.norm(c.expected), 1e-10 * c.size))
     if 0 < len(wrong) < len(parts):
         yield f"at time {'index' if len(wrong) == 1 else 'indices'} {', '.join(map(str, wrong))} only"
-
-
-# ------------------------------------------------------------------------------------------------ which bug
-
-
-def _diagnose(compared, target):
-    """The known bugs with this mean; where some also have these very weights, those only."""
-    found, expected = (np.concatenate([np.ravel(x) for x in parts]) for parts in
-                       zip(*((c.found / c.scale, c.truth) for c in compared), strict=True))
-    means = zip(*(known_means(c.groups, target.name, target.discounted) for c in compared), strict=True)
-    candidates = [(pairs[0][0], np.concatenate([np.ravel(mean / c.scale_of(mean)) for c, (_, mean) in zip(compared, pairs, strict=True)]))
-                  for pairs in means]
-    findings, next_best = nearest(found, expected, candidates)
-    told = tuple(f for f in findings if len(findings) > 1 and any(
-        all(_same_weights(c, bug, target) for c in compared) for bug, _ in candidates if bug.bug == f.bug))
-    findings = told or findings
-    return (findings, next_best) if findings else (_factor(found, expected), next_best)
-
-
-@lru_cache(maxsize=32)
-def known_means(groups: Groups, target: str, discounted: bool):
-    """(bug, theta's shape): the expectation of every known bug on a problem."""
-    from .zoo.weights import weight_bugs
-
-    steps = _steps(groups, discounted)
-    return tuple((bug, expectation(groups, _bug_weights(bug, steps))) for bug in weight_bugs(groups.size, target))
-
-
-def _steps(groups, discounted):
-    """What the bugs are written over, (G, k, T) each."""
-    from .zoo.mutant import Steps
-
-    fixture = groups.fixture
-    return Steps(fixture.batch, fixture.policy, fixture.theta, fixture.gamma, discounted, rows=groups.rows)
-
-
-def _bug_weights(bug, steps):
-    with np.errstate(all="ignore"):
-        return np.where(steps.valid, bug.weights(steps), 0.0)
-
-
-def _same_weights(c, bug, target) -> bool:
-    """Equal row by row, which settles a tie of means."""
-    weights = _bug_weights(bug, _steps(c.groups, target.discounted))
-    return close(weights / c.scale_of(expectation(c.groups, weights)), c.answer.weights / c.scale)
-
-
-def _factor(found, expected) -> tuple[Finding, ...]:
-    """The one number that the target would have to be multiplied with, on all problems, or nothing."""
-    factor = float(found @ expected / (expected @ expected))
-    off = float(np.linalg.norm(found - factor * expected) / np.linalg.norm(found - expected))
-    if off > 1e-6 or factor == 0:
-        return ()
-    words = "the sign is flipped" if abs(factor + 1) < 1e-6 else f"{factor:.6g} times the target, whatever the problem"
-    return (Finding("factor", words, off, factor, look="a mean where a sum belongs, or a loss where a gain belongs"),)

@@ -48,6 +48,17 @@ def _micro_batches(s):
     return s.d * s.G * k / (2 * np.maximum(share, 1))
 
 
+def _run_on(s):
+    """Returns accumulated from the last episode of the batch to the first as if they were one."""
+    k, carry = s.r.shape[-2], 0.0
+    out: list[np.ndarray] = []
+    for i in reversed(range(k)):
+        left = np.maximum(s.length[..., i, :] - np.arange(s.r.shape[-1]), 0)
+        G = s.G[..., i, :] + np.where(s.valid[..., i, :], s.gamma**left * carry, 0.0)
+        carry, out = G[..., :1], [G, *out]
+    return s.d * np.stack(out, axis=-2)
+
+
 def _undetached(s):
     """Differentiates through the baseline: a further term, minus log pi times the slope of the true value."""
     from ...solution import value_gradient
@@ -127,6 +138,8 @@ AVERAGES = (
            look="shapes (N,) and (N, 1) in one product: the result is (N, N)"),
     Mutant("next-episode-return", "returns are one episode off", lambda s: np.roll(s.whole, 1, axis=-2), batch_size=2,
            look="the order of episodes in the batch"),
+    Mutant("returns-run-on", "the return is not reset between the episodes of the batch", batch_size=2, weights=_run_on,
+           look="R = 0 at the start of every episode, or the done mask in the accumulation"),
     Mutant("baseline-discounted-once-more", "gamma V(s_{t+1}) - V(s_t) without the reward",
            lambda s: s.d * (s.gamma * s.V_next - s.V), row="A8", look="the reward in the TD error"),
     Mutant("td-without-gamma", "the TD error lacks gamma, r + V(s') - V(s)", lambda s: s.d * (s.r + s.V_next - s.V),

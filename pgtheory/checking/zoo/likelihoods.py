@@ -56,6 +56,13 @@ def _expected_entropies(s, sign):
     return s.along_scores(s.d * s.G) + np.einsum("nt,nt...->n...", weights, slope[s.states[:, :-1]])
 
 
+def _entropies_all_along(s, sign):
+    """The same, with the entropies of the states to come earned like rewards: the gradient of the regularised return."""
+    H = -(s.pi * np.log(s.pi)).sum(axis=1)
+    ahead = np.where(s.valid, s.gamma * later(to_go(np.where(s.valid, H[s.states[..., :-1]], 0.0), s.gamma)), 0.0)
+    return _expected_entropies(s, sign) + s.along_scores(sign * BETA * s.d * ahead)
+
+
 def _self_normalised(s):
     ratio = _product(s.ratio)
     return ratio * s.whole / ratio.mean(axis=-2, keepdims=True)
@@ -88,6 +95,11 @@ LIKELIHOODS = (
     Mutant("entropy-sign", "the entropy bonus has the wrong sign", estimates=lambda s: _expected_entropies(s, -1), row="E7",
            target=ENTROPY, links=("DLR-RM/stable-baselines3#127", "google-deepmind/open_spiel#962", "tensorflow/models#5058",
                                   "MrSyee/pg-is-all-you-need#37"), look="entropy is to grow: minus it in the loss"),
+    Mutant("entropy-to-go", "the entropies to come are earned like rewards: the gradient of the entropy-regularised return",
+           estimates=lambda s: _entropies_all_along(s, +1), target=ENTROPY,
+           look="is the bonus part of the reward (the regularised return), or of the loss alone (the target declared)?"),
+    Mutant("entropy-to-go-sign", "the entropies to come are earned like rewards, and the bonus has the wrong sign", row="E7",
+           estimates=lambda s: _entropies_all_along(s, -1), target=ENTROPY, look="entropy is to grow: minus it in the loss"),
     Mutant("sampled-entropy", "-log pi of the sampled action as an entropy bonus: no gradient at all in the mean",
            lambda s: s.d * (s.G - BETA), row="E8", target=ENTROPY,
            links=("NVIDIA-NeMo/RL#2506", "MrSyee/pg-is-all-you-need#37"),

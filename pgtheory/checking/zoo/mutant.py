@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +12,10 @@ import numpy as np
 from ...errors import PGTheoryError
 from ...estimators.base import discounted_sums
 from ...trajectories.scores import score_sums
+from .. import tuples
 
 LAM = 0.95      # lambda of the traces, where the target names none
-CHUNK = 2**15   # trajectories gone through at once
+TRIED = 100_000 # groups in every order that are gone through at most
 
 
 class Steps:
@@ -169,12 +169,22 @@ class Mutant:
             mean, squares = np.tensordot(probability, answers, axes=1), np.tensordot(probability, answers**2, axes=1)
             return mean, mean**2 + (squares - mean**2) / batch_size
         mean, squares = np.zeros(fixture.theta.shape), np.zeros(fixture.theta.shape)
-        for rows in group_rows(len(batch), batch_size):
+        for rows, ways in tuples.groups(len(batch), batch_size, self._is_symmetric(batch, steps, batch_size)):
             answers = np.asarray(self._on_groups(batch, steps(rows), rows), dtype=float)
-            weights = probability[rows].prod(axis=1)
+            weights = ways * probability[rows].prod(axis=1)
             mean = mean + np.tensordot(weights, answers, axes=1)
             squares = squares + np.tensordot(weights, answers**2, axes=1)
         return mean, squares
+
+    def _is_symmetric(self, batch, steps, k) -> bool:
+        """The order of a group does not matter; where it does, groups in every order must be few."""
+        rows, others, _ = tuples.shuffled(len(batch), k)
+        one, other = (np.asarray(self._on_groups(batch, steps(x), x), dtype=float) for x in (rows, others))
+        if np.allclose(one, other, rtol=1e-9, atol=1e-9 * np.abs(one).max(initial=0.0)):
+            return True
+        if tuples.count(len(batch), k, False) > TRIED:
+            raise PGTheoryError(f"{self.bug} depends on the order of the group: there are too many orders")
+        return False
 
     def _on_rows(self, batch, steps):
         if self.estimates is not None:
@@ -191,10 +201,3 @@ class Mutant:
         weights = self._weighed(steps)
         flat = score_sums(batch.take(rows.reshape(-1)), steps.policy, steps.theta, weights.reshape(-1, weights.shape[-1]))
         return flat.reshape(rows.shape + steps.policy.shape).mean(axis=1)
-
-
-def group_rows(n, k):
-    """All k-tuples of n rows, (m, k) at a time."""
-    tuples = itertools.product(range(n), repeat=k)
-    while part := list(itertools.islice(tuples, max(CHUNK // k, 1))):
-        yield np.array(part, dtype=np.intp)

@@ -84,7 +84,7 @@ RETURNS = (
            look="an integer array for the rewards or the returns"),
     Mutant("sign-flipped", "the sign is flipped", lambda s: -s.d * s.G, look="a loss is minus what is to grow"),
     Mutant("doubled", "everything counts twice", lambda s: 2 * s.d * s.G, look="a factor 2, or steps that are stored twice"),
-    Mutant("no-1/(1-gamma)", "the factor 1 / (1 - gamma) is missing", lambda s: (1 - s.gamma) * s.d * s.G,
+    Mutant("no-1/(1-gamma)", "the factor 1 / (1 - gamma) is missing", lambda s: (1 - s.gamma if s.gamma != 1 else 1) * s.d * s.G,
            look="states drawn from the normalised distribution carry 1 / (1 - gamma)"),
 )
 

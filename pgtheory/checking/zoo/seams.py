@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..advantages import check_advantages
 from ..weights import check_weights
 from .advantages import BUGS, CONTROLS
+from .elsewhere import lines
 from .gradients import NEGATIVE_CONTROLS
 from .score import Outcome, run, table
 from .weights import WEIGHT_CONTROLS, as_function, weight_bugs
@@ -41,6 +42,7 @@ def weight_outcomes() -> Iterator[Outcome]:
 def run_all() -> int:
     """Print the tables of all three seams; 1 where a bug went through or a control was refused."""
     failed = [table("function of advantages", advantage_outcomes()), table("function of weights", weight_outcomes()), run()]
+    print("", *lines(), sep="\n")
     return max(failed)
 
 
