@@ -3,6 +3,7 @@
 The left sides are dual numbers sent through the elimination: a + b e with e^2 = 0, which know no theorem.
 """
 
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -238,14 +239,19 @@ def patient(seed=0):
     return pg.MDP(rng.dirichlet(np.ones(4), (4, 2)), rng.normal(size=(4, 2)), 1 - 1e-12, 0), rng.uniform(1, 2, (4, 2))
 
 
-def test_an_inconclusive_verdict_is_decided_in_fractions():
+def test_what_float64_cannot_decide_is_decided_in_fractions_and_in_balls(monkeypatch):
     mdp, w = patient()
     policy = pg.SoftmaxPolicy(4, 2, weights=True)
     settings = {"theorems": ["stochastic"], "routes": ["exact", "complex-step"], "samples": 0}
-    assert {check.verdict for check in pg.verify(mdp, policy, w, **settings).checks} == {"INCONCLUSIVE"}
     weights = [[Fraction(float(x)) for x in row] for row in w]
     decided = pg.verify(mdp.exactly(), policy, weights, **settings)
-    assert decided.passed and {check.verdict for check in decided.checks} == {"PASS"}
+    assert decided.passed and {check.kind for check in decided.checks} == {"exact"}
+    in_balls = pg.verify(mdp, policy, w, **settings)
+    assert in_balls.passed and all("in balls of" in check.note for check in in_balls.checks)
+    for check, exact in zip(in_balls.checks, decided.checks, strict=True):
+        assert all(x.overlaps(y) for x, y in zip(check.rhs.flat, exact.rhs.flat, strict=True))
+    monkeypatch.setitem(sys.modules, "flint", None)
+    assert {check.verdict for check in pg.verify(mdp, policy, w, **settings).checks} == {"INCONCLUSIVE"}
 
 
 def test_the_exact_model_keeps_the_very_floats_if_asked():

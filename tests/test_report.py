@@ -15,6 +15,7 @@ import pytest
 import sympy
 
 import pgtheory as pg
+from pgtheory.checks.record import OF_SCORES
 from pgtheory.report.figures import error_figure, guides
 from pgtheory.report.html import as_html
 from pgtheory.report.style import SCOPED
@@ -88,6 +89,25 @@ def test_the_sentence_never_says_passed_where_something_is_open():
     assert established([pg.Report((check(),)), pg.Report((check("FAIL"),))]).startswith("FAILED")
     assert established([pg.Report((check(),)), pg.Report(())]).startswith("NOT ESTABLISHED")
     assert established([]).startswith("NOT ESTABLISHED: no claim was checked")
+
+
+def test_the_sentence_says_what_the_tolerance_is_a_part_of():
+    """An entry of the gradient; but 5 % of a right side of 0 would be 0, and what is excluded there is a part of the scores."""
+    entry, scores = check(kind="statistical"), check(kind="statistical", note=f"5 % of {OF_SCORES}")
+    context = {"tolerance": 0.05, "alpha": 1e-6}
+
+    def sentence(*checks):
+        return established([pg.Report((check(), *checks), context=context)])
+
+    assert "(0.05 of the largest entry; error" in sentence(entry)
+    assert f"(0.05 of {OF_SCORES}; error" in sentence(scores)
+    assert f"(0.05 of the largest entry, or, where that is 0, of {OF_SCORES}; error" in sentence(entry, scores)
+
+
+def test_the_sentence_of_eglp_speaks_of_scores():
+    report = pg.verify(pg.models.load("start-matters"), pg.SoftmaxPolicy(2, 2), [[0.0, 0.0]] * 2, theorems=["eglp"])
+    assert any(c.kind == "statistical" and c.verdict == "PASS" for c in report.checks)
+    assert "of the largest entry" not in established([report]) and OF_SCORES in established([report])
 
 
 def test_the_sentence_names_scale_and_conditioning(floating):

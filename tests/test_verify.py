@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -74,11 +75,24 @@ def test_gamma_1_is_verified_with_d_in_place_of_D():
     assert "sum of d = 1/(1 - gamma)" not in {c.part for c in report.checks}
 
 
-def test_near_gamma_1_a_pass_is_earned_or_not_given():
-    """At gamma = 1 - 1e-12 floating point cannot tell the gradient; nearer to 1 not even the value, and solve refuses."""
+@pytest.mark.parametrize("policy", [pg.SoftmaxPolicy(1, 2), pg.DirectPolicy(1, 2)])
+def test_a_model_that_is_over_at_once_is_verified_too(policy):
+    """At gamma = 1 nothing is left to solve, the conditioning is 0, and pi and its derivatives are rounded all the same."""
+    over = pg.MDP(np.ones((1, 2, 1)), np.zeros((1, 2)), 1.0, 0)
+    report = pg.verify(over, policy, [[0.4, 0.6]], samples=0)
+    assert report.passed and report.context["rounding_unit"] > 0
+    assert {"bellman", "stochastic", "score-function", "trajectory-score"} <= set(report.claims)
+
+
+def test_near_gamma_1_a_pass_is_earned_or_not_given(monkeypatch):
+    """At gamma = 1 - 1e-12 floating point cannot tell the gradient, balls can; nearer to 1 solve refuses the very floats."""
     rng = np.random.default_rng(1)
     mdp = pg.MDP(rng.dirichlet(np.ones(3), (3, 2)), rng.normal(size=(3, 2)), 1 - 1e-12, 0)
     report = verified(mdp, theorems=["stochastic"])
+    assert report.passed and all("in balls of" in c.note for c in report.checks)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "flint", None)
+        report = verified(mdp, theorems=["stochastic"])
     assert {c.verdict for c in report.checks} == {"INCONCLUSIVE"} and not report.passed
     with pytest.raises(pg.UndefinedError, match=r"gamma = 1 - 1.0e-15 is closer to 1 than float rows of 3 entries"):
         verified(pg.MDP(mdp.P, mdp.R, 1 - 1e-15, 0))

@@ -7,7 +7,7 @@ from numbers import Real
 
 import numpy as np
 
-from ..checks.record import FAIL, INCONCLUSIVE, PASS, Check
+from ..checks.record import FAIL, INCONCLUSIVE, OF_SCORES, PASS, Check
 from . import Report
 
 WIDTH = 80
@@ -146,7 +146,16 @@ def _confidence(reports) -> str:
         return ""
     tolerance, alpha = known.pop()
     each = " a model" if len(reports) > 1 else ""
-    return f" ({value(tolerance)} of the largest entry; error probability {value(alpha)}{each})"
+    return f" ({value(tolerance)} of {_measure(reports)}; error probability {value(alpha)}{each})"
+
+
+def _measure(reports) -> str:
+    """What the tolerance is a part of: an entry, but where the right side is 0 the scores that must cancel."""
+    passed = [c for report in reports for c in report.checks if c.kind == "statistical" and c.verdict == PASS]
+    of_scores = [c for c in passed if OF_SCORES in c.note]
+    if not of_scores:
+        return "the largest entry"
+    return OF_SCORES if len(of_scores) == len(passed) else f"the largest entry, or, where that is 0, of {OF_SCORES}"
 
 
 def _shortfalls(reports) -> Iterable[str]:
