@@ -11,6 +11,7 @@ from .checks.catalogue import Theorem, require_kind
 from .checks.catalogue import theorems as catalogue
 from .checks.enclosed import decided
 from .checks.judge import judge, judge_enclosed, judge_given, judge_user
+from .checks.record import Check
 from .checks.statistical import DEFAULT_SAMPLES, judge_statistically, simulated, statistical_reason
 from .claims.equation import Equation
 from .errors import PGTheoryError, UndefinedError
@@ -72,7 +73,7 @@ def verify(model, policy, theta, theorems=None, routes=None, samples=DEFAULT_SAM
     if problem.undefined and not expected:
         raise UndefinedError(problem.undefined)
     n_statistical = sum(job.statistical for job in jobs)
-    checks = []
+    checks: list[Check] = []
     for done, job in enumerate(jobs):
         if progress is not None:
             progress(done, len(jobs), job.text)
