@@ -9,10 +9,9 @@ from ..report.data import plain
 from ..report.style import PAGE, SCOPED
 from .display import conclusion, sections
 from .line import Step
-from .proof import Proof
 
 
-def as_page(proofs: Sequence[Proof], notes: Sequence[str] = ()) -> str:
+def as_page(proofs: Sequence, notes: Sequence[str] = ()) -> str:
     """A page with these proofs; ``notes`` stand above them.
 
     >>> from pgtheory.derivations.page import as_page
@@ -29,7 +28,7 @@ def as_page(proofs: Sequence[Proof], notes: Sequence[str] = ()) -> str:
             "</main>\n</body>\n</html>\n")
 
 
-def as_dict(proof: Proof) -> dict:
+def as_dict(proof) -> dict:
     """Plain values that ``json.dumps(..., allow_nan=False)`` takes; arrays whole, exact numbers as strings such as "1/3".
 
     >>> import pgtheory as pg
