@@ -42,15 +42,24 @@ needs_coq = pytest.mark.skipif(MISSING is not None, reason=f"formal proofs: {MIS
 # ---------------------------------------------------------------------------------- the link
 
 
+def _compiled(directory, file):
+    for script in [*FORMAL.glob("*.v"), FORMAL / "_CoqProject"]:
+        shutil.copy(script, directory)
+    runs = check.build(directory, [file])
+    assert all(run.code == 0 for run in runs.values()), {script: run.err for script, run in runs.items()}
+    return directory
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    """A directory in which the link and what it requires are compiled."""
-    directory = tmp_path_factory.mktemp("formal")
-    for file in [*FORMAL.glob("*.v"), FORMAL / "_CoqProject"]:
-        shutil.copy(file, directory)
-    runs = check.build(directory, ["LinkLimits.v"])
-    assert all(run.code == 0 for run in runs.values()), {file: run.err for file, run in runs.items()}
-    return directory
+    """A directory in which the link for finitely many steps is compiled, and what it requires."""
+    return _compiled(tmp_path_factory.mktemp("formal"), "Link.v")
+
+
+@pytest.fixture(scope="module")
+def compiled_limits(tmp_path_factory):
+    """The same for the limits, which require a quarter of the proofs."""
+    return _compiled(tmp_path_factory.mktemp("formal"), "LinkLimits.v")
 
 
 def disagreement(directory, mdp, found, **policy):
@@ -86,7 +95,7 @@ MODELS = {"running example": (running_example(), 4), "three states": (random_exa
 
 
 @needs_coq
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["running example", *(pytest.param(name, marks=pytest.mark.long) for name in list(MODELS)[1:])])
 def test_coq_proves_what_pgtheory_computes(compiled, name):
     """J and Q for every number of steps, by passes and by enumeration, and the laws of the state."""
     (mdp, pi), steps = MODELS[name]
@@ -94,34 +103,38 @@ def test_coq_proves_what_pgtheory_computes(compiled, name):
 
 
 @needs_coq
-def test_coq_proves_what_pgtheory_computes_for_deterministic_policies(compiled):
-    for (mdp, _), steps in MODELS.values():
-        actions = [s % mdp.n_actions for s in range(mdp.n_states)]
-        assert disagreement(compiled, mdp, link.deterministic_answers(mdp, actions, steps), actions=actions) is None
+@pytest.mark.parametrize("name", ["running example", pytest.param("three states", marks=pytest.mark.long)])
+def test_coq_proves_what_pgtheory_computes_for_deterministic_policies(compiled, name):
+    (mdp, _), steps = MODELS[name]
+    actions = [s % mdp.n_actions for s in range(mdp.n_states)]
+    assert disagreement(compiled, mdp, link.deterministic_answers(mdp, actions, steps), actions=actions) is None
 
 
 @needs_coq
-def test_coq_proves_what_pgtheory_computes_without_an_end(compiled):
+@pytest.mark.long
+def test_coq_proves_what_pgtheory_computes_without_an_end(compiled_limits):
     """V, Q and d are limits of sums over trajectories, of which Coq has proved that they are what linear algebra says."""
     for (mdp, pi), _ in list(MODELS.values())[:3]:
-        assert disagreement(compiled, mdp, link.endless_answers(mdp, pi), pi=pi) is None
+        assert disagreement(compiled_limits, mdp, link.endless_answers(mdp, pi), pi=pi) is None
 
 
 @needs_coq
+@pytest.mark.long
 @pytest.mark.parametrize("i, quantity", list(enumerate(["value", "qvalue", "occupancy"])))
-def test_coq_refuses_an_altered_limit(compiled, i, quantity):
+def test_coq_refuses_an_altered_limit(compiled_limits, i, quantity):
     mdp, pi = running_example()
     found = link.endless_answers(mdp, pi)
-    assert disagreement(compiled, mdp, changed(found[i:] if i != 1 else found, quantity, ""), pi=pi) == (quantity, -1)
+    assert disagreement(compiled_limits, mdp, changed(found[i:] if i != 1 else found, quantity, ""), pi=pi) == (quantity, -1)
 
 
 @needs_coq
-def test_coq_refuses_d_normalised_and_values_of_another_discount(compiled):
+@pytest.mark.long
+def test_coq_refuses_d_normalised_and_values_of_another_discount(compiled_limits):
     mdp, pi = running_example()
     d = link.endless_answers(mdp, pi)[2][2]
-    assert disagreement(compiled, mdp, [("occupancy", "", np.array(d) * (1 - mdp.gamma))], pi=pi) == ("occupancy", -1)
+    assert disagreement(compiled_limits, mdp, [("occupancy", "", np.array(d) * (1 - mdp.gamma))], pi=pi) == ("occupancy", -1)
     other = pg.MDP(mdp.P, mdp.R, mdp.gamma**2, mdp.rho)
-    assert disagreement(compiled, mdp, link.endless_answers(other, pi), pi=pi) == ("value", -1)
+    assert disagreement(compiled_limits, mdp, link.endless_answers(other, pi), pi=pi) == ("value", -1)
 
 
 def changed(found, quantity, n):

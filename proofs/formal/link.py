@@ -16,7 +16,7 @@ import pgtheory as pg
 
 HEAD = """From Coq Require Import QArith.
 From mathcomp Require Import all_ssreflect ssralg reals.
-From PGFormal Require Import Definitions Link LinkLimits.
+From PGFormal Require Import Definitions Link{limits}.
 
 Set Implicit Arguments.
 
@@ -103,7 +103,8 @@ def coq(table):
 
 def coq_file(mdp, found, pi=None, actions=None):
     """(text, names): a file with one lemma for each answer, on the tables of ``mdp``."""
-    lines = [HEAD + f"Definition P : seq (seq (seq Q)) := {coq(mdp.P)}.", f"Definition r : seq (seq Q) := {coq(mdp.r)}.",
+    head = HEAD.format(limits=" LinkLimits" if any(what in ENDLESS for what, _, _ in found) else "")
+    lines = [head + f"Definition P : seq (seq (seq Q)) := {coq(mdp.P)}.", f"Definition r : seq (seq Q) := {coq(mdp.r)}.",
              f"Definition g : Q := {coq(mdp.gamma)}."]
     if pi is not None:
         lines.append(f"Definition pi : seq (seq Q) := {coq(pi)}.")
