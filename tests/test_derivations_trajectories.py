@@ -14,6 +14,7 @@ from episodic import as_floats
 import pgtheory as pg
 from pgtheory.derivations import ON_TRAJECTORIES, prove
 from pgtheory.derivations.episode_lines import OFF_THE_SIMPLEX
+from pgtheory.derivations.episode_setting import EpisodeSetting
 from pgtheory.derivations.instance import episode_instance, running_example
 from pgtheory.derivations.line import check
 
@@ -99,15 +100,38 @@ def test_escort_policies_are_proved_too(slug):
 
 
 @every_slug
-def test_off_the_simplex_what_needs_the_row_sums_is_refused_or_left_out(slug):
-    arguments = running_example(), pg.DirectPolicy(2, 2), [[F(1, 3), F(2, 3)], [F(1, 4), F(3, 4)]]
-    if slug not in WITHOUT_SIMPLEX:
-        with pytest.raises(pg.UndefinedError, match=f"{slug} does not apply: .* leave the simplex"):
-            prove(slug, *arguments)
-        return
-    proof = prove(slug, *arguments)
-    assert proof.passed
-    assert [reason for _, reason in proof.skipped] == ([] if slug == "trajectory-score" else [OFF_THE_SIMPLEX])
+@pytest.mark.parametrize("exact", [True, False])
+def test_off_the_simplex_what_needs_the_row_sums_is_proved_along_it_or_left_out(slug, exact):
+    mdp, theta = running_example(), np.array([[F(1, 3), F(2, 3)], [F(1, 4), F(3, 4)]], dtype=object)
+    proof = prove(slug, *((mdp, pg.DirectPolicy(2, 2), theta) if exact else (as_floats(mdp), pg.DirectPolicy(2, 2), theta.astype(float))))
+    assert proof.passed and proof.exact is exact, str(proof)
+    assert ("differentiated along the simplex" in proof.policy) is (slug not in WITHOUT_SIMPLEX)
+    assert [reason for _, reason in proof.skipped] == ([OFF_THE_SIMPLEX] if slug in ("reward-to-go", "surrogate-loss") else [])
+
+
+def test_the_gradient_along_the_simplex_is_the_gradient_less_the_mean_of_its_row():
+    """Of two actions: half the difference, by the exact gradient of the horizon; and the hidden problem is left as it was."""
+    mdp, policy, theta = running_example(), pg.DirectPolicy(2, 2), [[F(1, 3), F(2, 3)], [F(1, 4), F(3, 4)]]
+    found = {step.title: step for step in prove("log-derivative", mdp, policy, theta).steps}["Start and dynamics drop out"]
+    gradient = pg.policy_gradient(mdp, policy, theta, horizon=3)
+    assert (found.lhs.reshape(2, 2) == gradient - gradient.mean(axis=1, keepdims=True)).all()
+    setting = episode_instance(mdp, policy, theta)
+    assert setting.along_simplex.in_the_simplex and not setting.in_the_simplex and setting.problem.complete
+
+
+@pytest.mark.parametrize("slug", sorted(set(SLUGS) - WITHOUT_SIMPLEX))
+def test_in_the_coordinates_themselves_they_fail_and_symbols_are_refused(slug, monkeypatch):
+    """Negative control: the same lines with the ambient derivatives; and a field of symbols knows no other directions."""
+    arguments = running_example(), pg.DirectPolicy(2, 2)
+    monkeypatch.setattr(EpisodeSetting, "along_simplex", property(lambda it: EpisodeSetting(it.problem, it.k, in_the_simplex=True)))
+    assert not prove(slug, *arguments, [[F(1, 3), F(2, 3)], [F(1, 4), F(3, 4)]]).passed
+    monkeypatch.undo()
+    from sympy import QQ
+    from sympy.polys.fields import field
+
+    _, p, q = field("p, q", QQ)
+    with pytest.raises(pg.UndefinedError, match=f"{slug} does not apply: .* leave the simplex.*symbols"):
+        prove(slug, *arguments, np.array([[p, 1 - p], [q, 1 - q]], dtype=object), k=2)
 
 
 @pytest.mark.parametrize("slug", [slug for slug in SLUGS if slug != "surrogate-loss"])

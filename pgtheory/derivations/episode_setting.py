@@ -20,6 +20,7 @@ class EpisodeSetting(Setting):
     r"""A :class:`Setting` whose k is the horizon T, fewer steps than asked for where there would be too many trajectories.
 
     Sums over a trajectory are weighted with its probability before they are compared, so that their size is bounded.
+    Derivatives are along every coordinate of theta; where ``in_the_simplex``, each coordinate is turned into the simplex.
 
     >>> from pgtheory.derivations.instance import episode_instance
     >>> setting = episode_instance(k=3)
@@ -29,11 +30,22 @@ class EpisodeSetting(Setting):
 
     episodes: Episodes
 
-    def __init__(self, problem: Problem, k: int):
+    def __init__(self, problem: Problem, k: int, in_the_simplex=False):
         T = min(k, episodes_of(problem).horizon)
         super().__init__(problem, T)
+        self.in_the_simplex = in_the_simplex
         self.episodes = problem.memory["episodes"] = Episodes(problem, T)
         self.batch = self.episodes.batch
+
+    @cached_property
+    def along_simplex(self) -> EpisodeSetting:
+        """The same, with directions in which the rows of pi keep their sum; itself where all do, or where they are not known."""
+        problem = self.problem
+        if problem.tangent is None or self.arithmetic.symbolic:      # symbols are differentiated in the coordinates themselves
+            return self
+        turned = Problem(problem.mdp, problem.policy, problem.theta, complete=False)
+        turned.directions = problem.tangent
+        return EpisodeSetting(turned, self.k, in_the_simplex=True)
 
     # ------------------------------------------------------------------ along the trajectories
 

@@ -98,6 +98,8 @@ def prove_in(slug, settings: dict, model=None, policy=None, theta=None, k=3, pro
     if made not in settings:
         settings[made] = made(model, policy, theta, k)
     setting = settings[made]
+    if theorem.claim is not None and theorem.claim.needs_simplex:
+        setting = setting.along_simplex
     found, skipped = derivation.lines(setting), list(getattr(derivation, "skipped", lambda setting: [])(setting))
     numbered = list(zip(_numbers(derivation, found, made, setting.k), found, strict=True))
     if setting.arithmetic.symbolic:
@@ -109,7 +111,7 @@ def prove_in(slug, settings: dict, model=None, policy=None, theta=None, k=3, pro
             progress(len(steps), len(numbered), line.title)
         steps.append(check(line, setting, place))
     return Proof(theorem.slug, theorem.title, theorem.statement, theorem.hypotheses, theorem.source, theorem.proof,
-                 repr(setting.problem.mdp), _in_words(setting.problem), setting.k, setting.exact, tuple(steps), tuple(skipped))
+                 repr(setting.problem.mdp), _in_words(setting), setting.k, setting.exact, tuple(steps), tuple(skipped))
 
 
 def _numbers(derivation, found, made, k) -> list[int]:
@@ -126,11 +128,13 @@ def _made_for(slug):
     return action_instance if slug in ON_ACTIONS else episode_instance if slug in ON_TRAJECTORIES else instance
 
 
-def _in_words(problem) -> str:
-    """The policy, with its parameters where they are few."""
+def _in_words(setting) -> str:
+    """The policy, with its parameters where they are few, and the directions where they are not the coordinates."""
+    problem = setting.problem
+    where = ", differentiated along the simplex" if getattr(setting, "in_the_simplex", False) else ""
     if problem.theta.size > MOST_PARAMETERS:
-        return repr(problem.policy)
-    return f"{problem.policy!r} at theta = {_listed(problem.theta)}"
+        return f"{problem.policy!r}{where}"
+    return f"{problem.policy!r} at theta = {_listed(problem.theta)}{where}"
 
 
 def _listed(theta) -> str:

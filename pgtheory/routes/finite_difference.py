@@ -58,7 +58,7 @@ def _start(problem) -> float:
 
     Rows that leave the simplex meet a pole of V at distance 1/conditioning: stay well inside.
     """
-    room = 1.0 if problem.policy.normalised or problem.undefined else float(problem.conditioning)
+    room = 1.0 if problem.policy.normalised or problem.undefined else max(1.0, float(problem.conditioning))
     return min(_reach(problem), 0.25 / (room * max(problem.slope_scale, 1e-300)))
 
 

@@ -22,7 +22,6 @@ from .. import estimators
 from ..arithmetic import EPS, FLOAT, as_array, factorize, join, plus_identity
 from ..continuous.deterministic_policies import DeterministicPolicy
 from ..errors import PGTheoryError, UndefinedError
-from ..estimators import LeaveOneOut
 from ..estimators.base import require_estimator
 from ..horizon import check_horizon
 from ..trajectories.batch import common_model, common_problem
@@ -103,7 +102,7 @@ def moments(estimator, mdp, policy, theta, horizon=None, behaviour=None, batch_s
         return _by_enumeration(estimator, mdp, policy, theta, horizon, behaviour)
     setting = Setting(mdp, policy, theta, pi, behaviour, horizon, arithmetic)
     blocks = Blocks(setting, machine(estimator, setting), type(estimator).__name__)
-    if isinstance(estimator, LeaveOneOut):
+    if isinstance(estimator, estimators.LeaveOneOut):
         mean, covariance = _leave_one_out(blocks, batch_size)
     else:
         mean, covariance = blocks.mean_and_covariance()
