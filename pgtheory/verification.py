@@ -139,6 +139,8 @@ def _plan(chosen, problem, model, policy, theta, routes, samples, tolerance):
         if reason is not None:
             skipped.append((theorem.slug, reason))
             continue
+        omitted = theorem.claim.omitted(problem)
+        skipped += [(theorem.slug, omitted)] if omitted else []
         equations = theorem.claim.equations(problem)
         expected.append((theorem.slug, equations[min(theorem.claim.main, len(equations) - 1)].part))
         for equation in equations:

@@ -392,3 +392,23 @@ def test_the_report_never_replaces_the_model(tmp_path, capsys):
 def test_a_discount_of_absurd_length_is_refused_at_once(capsys):
     assert main(["verify", "start-matters", "--gamma", "1e-99999999"]) == 2
     assert "is no discount" in capsys.readouterr().err
+
+
+def test_an_advantage_function_on_rollouts_is_checked_from_the_command_line(tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text("""import numpy as np
+
+def mine(r):
+    A, carry = np.zeros_like(r.rewards), 0.0
+    for t in reversed(range(r.rewards.shape[1])):
+        delta = r.rewards[:, t] + 0.8 * r.next_values[:, t] * ~r.done[:, t] - r.values[:, t]
+        A[:, t] = carry = delta + 0.72 * ~r.done[:, t] * carry
+    return A
+""")
+    arguments = ["check", f"{path}:mine", "--as", "advantages", "--gamma", "0.8", "--lam", "0.9", "--form", "rollout"]
+    assert main(arguments) == 1                                       # time limits are to be bootstrapped
+    assert main([*arguments, "--truncation", "as_termination"]) == 0
+    capsys.readouterr()
+    assert main(["check", f"{path}:mine", "--as", "gradient", "--form", "rollout"]) == 2
+    assert "--form does not go with --as gradient" in capsys.readouterr().err
+

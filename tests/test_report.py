@@ -77,9 +77,9 @@ def test_the_sentence_counts_every_check_once():
     checks = ([check(kind="exact")] * 3 + [check()] * 4 + [check(kind="statistical")] * 2 + [check("INCONCLUSIVE")] * 5
               + [check("FAIL", theorem="bellman")] * 6)
     sentence = established([pg.Report(tuple(checks), (("occupancy", "why"), ("stochastic", "one route only")))])
-    assert sentence.startswith("FAILED: 1 of 2 claims established")
+    assert sentence.startswith("FAILED: 1 of 3 claims established")
     for words in ("3 exact equalities", "4 agreements within bounds", "2 statistical PASS", "6 of 20 checks FAIL (bellman)",
-                  "5 INCONCLUSIVE, which show nothing", "1 claim skipped"):
+                  "5 INCONCLUSIVE, which show nothing", "1 claim skipped, which shows nothing"):
         assert words in sentence
 
 

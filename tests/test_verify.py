@@ -248,3 +248,22 @@ def test_a_solution_cannot_be_overwritten():
     solution = pg.solve(pg.models.load("start-matters"), [[0.5, 0.5]] * 2)
     with pytest.raises(AttributeError, match="a solution is frozen"):
         solution.V = np.zeros(2)
+
+
+@pytest.mark.parametrize("slug", ["stochastic", "score-function"])
+def test_a_log_form_that_is_left_out_is_said(slug):
+    """Saturated logits: pi underflows to 0, where grad log pi does not exist; milder ones bring the form back."""
+    mdp, policy = pg.models.load("start-matters"), pg.SoftmaxPolicy(2, 2)
+    saturated = pg.verify(mdp, policy, [[1e3, 0.0], [0.0, 0.0]], theorems=[slug], samples=0)
+    assert [s for s, reason in saturated.skipped if "the log form is left out: pi[0, 1] is 0.0" in reason] == [slug]
+    assert pg.verify(mdp, policy, [[1.0, 0.0], [0.0, 0.0]], theorems=[slug], samples=0).skipped == ()
+
+
+def test_claims_that_were_skipped_stay_in_the_count():
+    """gamma = 1 without an end: no value exists, and what needs one is not passed over in silence."""
+    mdp = pg.MDP([[[0.5, 0.5], [1.0, 0.0]], [[0.0, 1.0], [0.5, 0.5]]], [[1.0, 0.0], [0.0, 2.0]], 1.0, 0)
+    report = pg.verify(mdp, pg.SoftmaxPolicy(2, 2), [[0.0, 1.0], [0.5, 0.0]], samples=0)
+    whole = {slug for slug, _ in report.skipped} - set(report.claims)
+    assert whole >= {"bellman", "stochastic"} and f"of {len(report.claims) + len(whole)} claims established" in str(report).replace("\n", " ")
+    assert "Report on" in repr(report) and len(repr(report)) < 500
+

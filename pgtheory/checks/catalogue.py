@@ -136,6 +136,9 @@ class Catalogue(Mapping):
     def __len__(self) -> int:
         return len(self._known)
 
+    def __repr__(self) -> str:
+        return f"<{len(self)} theorems: {', '.join(self)}>"
+
     def add(self, theorem: Theorem) -> None:
         """Take a user's claim; built-in slugs are taken."""
         if theorem.slug in self.builtin:

@@ -242,7 +242,7 @@ def _reason(test, verdict, estimate, resolution) -> str:
     if verdict == INCONCLUSIVE:
         j = int(np.argmax(resolution / np.maximum(test.tolerance, np.finfo(float).tiny)))
         return (f"{test.n} draws exclude no bias smaller than {resolution[j]:.3g} in coordinate {j}, where the tolerance is "
-                f"{test.tolerance[j]:.3g}: more draws would decide")
+                f"{test.tolerance[j]:.3g}: more draws would decide (samples)")
     outside = test._against.loss < 0
     if outside.any():
         j = int(test._against.column[np.argmax(outside)])

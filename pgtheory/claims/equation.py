@@ -85,6 +85,7 @@ class Claim:
     source : author, year, number
     equations : function of a Problem, returns a list of Equation
     applies : function of a Problem, returns None or the reason why the claim does not apply
+    omitted : function of a Problem, returns None or the reason why a part of the claim, not the whole of it, is left out
     main : index of the equation that stands for the claim
     kinds : kinds of problems that the claim is made for, see :class:`pgtheory.problems.finite.AnyProblem`
     needs_value : False where the claim is about the policy alone or about a finite horizon, so that the value without
@@ -99,6 +100,7 @@ class Claim:
     source: str
     equations: Callable
     applies: Callable = lambda problem: None
+    omitted: Callable = lambda problem: None
     main: int = 0
     kinds: tuple[str, ...] = ("finite",)
     needs_value: bool = True

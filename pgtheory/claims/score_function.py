@@ -7,6 +7,7 @@ import numpy as np
 from .equation import Claim, Equation
 
 MAX_ENTRIES = 4_000_000   # of a Jacobian that is worth forming and comparing
+LEAST_PROBABILITY = 1e-290   # of an action in floats: 1 / pi overflows soon below, and pi times it has few digits
 
 
 def equations(problem) -> list[Equation]:
@@ -19,13 +20,27 @@ def equations(problem) -> list[Equation]:
     if not problem.exact:
         scale += policy.jacobian_error(theta) / problem.unit
     found = [Equation("grad pi", "grad pi", jacobian, scale)]
-    if not np.any(pi == 0):
+    if has_scores(problem):
         score = problem.along(policy.score(theta))
         found.append(Equation("pi grad log pi", "grad pi", pi[:, :, None] * score, scale))
     if policy.normalised:
         found.append(Equation("sum_a grad pi = 0", "given", jacobian.sum(axis=1) * 0, scale, lhs=jacobian.sum(axis=1),
                               size=0.0 if problem.arithmetic.symbolic else float(np.abs(jacobian).max(initial=0.0))))
     return found
+
+
+def has_scores(problem) -> bool:
+    """Every pi(a|s) > 0, and in floats large enough for its logarithm to be differentiated."""
+    return not np.any(problem.pi == 0) and (problem.exact or problem.pi.min() >= LEAST_PROBABILITY)
+
+
+def without_scores(problem) -> str | None:
+    """Why the parts with grad log pi are left out, or None."""
+    if problem.kind == "density" or has_scores(problem):
+        return None
+    s, a = np.unravel_index(int(np.argmin(problem.pi)), problem.pi.shape)
+    return (f"the log form is left out: pi[{s}, {a}] is {problem.pi[s, a]}, where log pi has no derivative"
+            + ("" if problem.exact else " that floats can hold") + "; a milder theta brings it back")
 
 
 def _of_density(problem):
@@ -52,6 +67,7 @@ CLAIM = Claim(
     hypotheses=("the policy is differentiable in theta", "the logarithm needs pi(a|s) > 0"),
     source="Williams 1992, section 4; Sutton & Barto 2018, section 13.1 and exercise 13.3",
     equations=equations,
+    omitted=without_scores,
     applies=applies,
     kinds=("finite", "density"),
     needs_value=False,

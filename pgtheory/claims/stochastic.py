@@ -2,10 +2,9 @@ r"""The stochastic policy gradient theorem, in the grad-pi form and in the log f
 
 from __future__ import annotations
 
-import numpy as np
-
 from .equation import Claim, Equation
 from .recursion import terms_size
+from .score_function import has_scores, without_scores
 
 
 def gradient_form(problem):
@@ -39,7 +38,7 @@ def equations(problem) -> list[Equation]:
 
     if problem.kind == "density":
         return [form("log form", gradient_form(problem))]
-    has_log = not np.any(problem.pi == 0)
+    has_log = has_scores(problem)
     found = [form("grad-pi form", gradient_form(problem), simulate=not has_log)]
     return [*found, form("log form", log_form(problem))] if has_log else found
 
@@ -54,5 +53,6 @@ CLAIM = Claim(
                 "gamma < 1; at gamma = 1 every state reaches a terminal state, and d replaces D/(1 - gamma)"),
     source="Sutton, McAllester, Singh & Mansour 2000, theorem 1 (with unnormalised d)",
     equations=equations,
+    omitted=without_scores,
     kinds=("finite", "density"),
 )

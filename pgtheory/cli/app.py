@@ -231,11 +231,16 @@ def check(
         help="What it should be; for gradients 'gradient', 'without gamma^t', 'gradient up to scale', 'gae', ...")] = None,
     group_size: Annotated[int | None, typer.Option(
         metavar="K", min=1, show_default=False, help="Trajectories that one estimate, or one group, is made of.")] = None,
+    form: Annotated[str | None, typer.Option(
+        metavar="arrays|rollout", show_default=False,
+        help="Advantages: called with four arrays, one episode a row (default), or with one rollout.")] = None,
+    truncation: Annotated[str | None, typer.Option(
+        metavar="HOW", show_default=False, help="Advantages: time limits are 'bootstrap' (default), 'as_termination' or 'absent'.")] = None,
     zoo: Annotated[bool, typer.Option("--zoo", help="Check the known bugs instead, and print the score.")] = False,
     format: Annotated[ListFormat, typer.Option(help="text or json.")] = ListFormat.text,
 ):
     """Check a gradient, weight or advantage estimator of yours: is it unbiased, and which known bug does it look like?"""
     from .checking import run
 
-    return partial(run, function, kind=kind and kind.value, gamma=gamma, lam=lam, target=target, group_size=group_size,
-                   zoo=zoo, as_json=format is ListFormat.json)
+    return partial(run, function, kind=kind and kind.value, gamma=gamma, lam=lam, target=target, group_size=group_size, form=form,
+                   truncation=truncation, zoo=zoo, as_json=format is ListFormat.json)

@@ -15,7 +15,7 @@ from ..report.data import plain
 DEFAULT_LAM = 0.95
 
 
-def run(name: str | None, *, kind, gamma, lam, target, group_size, zoo, as_json) -> int:
+def run(name: str | None, *, kind, gamma, lam, target, group_size, form, truncation, zoo, as_json) -> int:
     """Check the function MODULE:FUNCTION, print the report; 0 for PASS, 1 otherwise."""
     if zoo:
         from ..checking.zoo.seams import run_all
@@ -24,12 +24,12 @@ def run(name: str | None, *, kind, gamma, lam, target, group_size, zoo, as_json)
     if name is None or kind is None:
         raise PGTheoryError("say what to check and as what: pgtheory check MODULE:FUNCTION --as gradient (or weights, "
                             "advantages); --zoo checks the known bugs")
-    result = _check(load(name), kind, gamma, lam, target, group_size)
+    result = _check(load(name), kind, gamma, lam, target, group_size, form, truncation)
     print(json.dumps(plain(result.as_dict()), indent=1) if as_json else result)
     return int(result.verdict != "PASS")
 
 
-def _check(fn, kind, gamma, lam, target, group_size):
+def _check(fn, kind, gamma, lam, target, group_size, form, truncation):
     import pgtheory as pg
 
     given: dict[str, Any] = {} if target is None else {"target": target}
@@ -37,7 +37,9 @@ def _check(fn, kind, gamma, lam, target, group_size):
         _refuse(kind, {"--group-size": group_size})
         if gamma is None:
             raise PGTheoryError("advantages need --gamma, the discount that the function uses")
+        given |= {name: value for name, value in (("form", form), ("truncation", truncation)) if value is not None}
         return pg.check_advantages(fn, gamma, DEFAULT_LAM if lam is None else lam, **given)
+    _refuse(kind, {"--form": form, "--truncation": truncation})
     _refuse(kind, {"--gamma": gamma} | ({"--lam": lam} if kind == "weights" else {}))
     if kind == "weights":
         return pg.check_weights(fn, **given, **({} if group_size is None else {"group_size": group_size}))

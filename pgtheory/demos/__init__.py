@@ -41,12 +41,13 @@ def demo(name: str):
     >>> pg.demo("baseline").numbers["variance without"]
     Fraction(9, 10000)
     """
-    from .style import canvas
+    from .style import canvas, set_letters
 
     module = _module(name)
     figure = canvas(module.numbers(), module.SIZE)
     module.draw(figure, figure.numbers)
     figure.suptitle(module.TITLE, fontsize=18)
+    set_letters(figure)
     return figure
 
 

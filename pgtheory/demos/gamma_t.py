@@ -86,7 +86,7 @@ def _arrows(axes, found, name, colour):
 
 
 def _cross(axes, slopes):
-    labels = "dF0/dx1", "dF1/dx0"
+    labels = r"$\partial F_0/\partial x_1$", r"$\partial F_1/\partial x_0$"
     for shift, (name, colour) in zip((-0.2, 0.2), (("with gamma^t", BLUE), ("without gamma^t", RED)), strict=True):
         bars = axes.bar(np.arange(2) + shift, [float(v) for v in slopes[name]], width=0.36, color=colour, label=name)
         axes.bar_label(bars, [str(v) for v in slopes[name]], padding=3, fontsize=13)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 BLUE, RED, GREEN, ORANGE, VIOLET, GREY = "#2b6cb0", "#c2455f", "#2f8f7f", "#d9782d", "#7a5fb5", "#777777"   # on white
 FORMATS = ("svg", "png", "pdf")
+LETTERS = {"gamma^t": r"$\gamma^t$", "gamma^k": r"$\gamma^k$", "gamma =": r"$\gamma$ =", "sqrt 2": r"$\sqrt{2}$", "sigma^2": r"$\sigma^2$"}
 
 
 class DemoFigure(Figure):
@@ -68,3 +69,23 @@ def plain(axes, title: str, xlabel: str, ylabel: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def set_letters(figure) -> None:
+    r"""Greek letters, powers and roots as they are written by hand, wherever the figure spells them.
+
+    >>> from pgtheory.demos.style import DemoFigure, set_letters
+    >>> figure = DemoFigure()
+    >>> _ = figure.suptitle("without gamma^t")
+    >>> set_letters(figure)
+    >>> figure.get_suptitle()
+    'without $\\gamma^t$'
+    """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        words = text.get_text()
+        for spelt, written in LETTERS.items():
+            words = words.replace(spelt, written)
+        if words != text.get_text():
+            text.set_text(words)

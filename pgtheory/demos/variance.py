@@ -6,6 +6,8 @@ Model: Sutton & Barto 2018, example 13.1.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from ..estimators import Baseline, Reinforce, RewardToGo
@@ -54,7 +56,7 @@ def draw(figure, found) -> None:
     curves.legend(frameon=False, fontsize=11, ncols=2, loc="upper center")
     at = found["at 1/2"]
     drawn = bars.barh(list(at)[::-1], list(at.values())[::-1], color=list(COLOURS.values())[::-1], height=0.6)
-    bars.bar_label(drawn, [f"{v:.6g}" for v in list(at.values())[::-1]], padding=4, fontsize=13)
+    bars.bar_label(drawn, [str(Fraction(v).limit_denominator(1000)) for v in list(at.values())[::-1]], padding=4, fontsize=13)
     plain(bars, "at p = 1/2, where the mean is 2", "variance (same units)", "")
     bars.set_xlim(0, 1.25 * max(at.values()))
     bars.grid(False)

@@ -113,4 +113,5 @@ def _draw_continuous(axes, found):
               label=f"policy gradient: {found['path J'][-1]:.3f}")
     plain(axes, "a continuous action", "action a (action units)", "value (reward)")
     axes.legend(frameon=False, fontsize=11, loc="upper left")
+    axes.set_xticks([-1, -0.5, 0, 0.5, 1])
     axes.set_ylim(0, 1.45)

@@ -68,6 +68,11 @@ class Report:
         """Number of checks with this verdict."""
         return sum(c.verdict == verdict for c in self.checks)
 
+    def __repr__(self):
+        from .words import established
+
+        return f"<Report on {self.model or 'no model'}: {established([self])} print() shows it whole>"
+
     def __str__(self):
         from .text import as_text
 

@@ -12,6 +12,7 @@ body > .pgtheory { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; 
 
 SCOPED = """
 .pgtheory { font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+.pgtheory math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", "DejaVu Math TeX Gyre", math; }
 .pgtheory h1 { font-size: 1.5rem; margin: 0 0 .5rem; }
 .pgtheory h2 { font-size: 1.2rem; margin: 2.5rem 0 .3rem; padding-top: 1rem; border-top: 1px solid #8888;
   overflow-wrap: anywhere; }

@@ -24,7 +24,7 @@ def as_text(report: Report) -> str:
     skipped
       deterministic: the actions are not continuous
     <BLANKLINE>
-    NOT ESTABLISHED: no claim was checked; 1 claim skipped.
+    NOT ESTABLISHED: no claim was checked; 1 claim skipped, which shows nothing.
     """
     blocks = (_heading(report), _table(report), _skipped(report), paragraph(established([report])))
     return "\n\n".join("\n".join(block) for block in map(list, blocks) if block)

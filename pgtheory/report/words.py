@@ -103,9 +103,9 @@ def _overall(reports) -> str:
 
 
 def _claims(reports) -> str:
-    claims = sum(len(report.claims) for report in reports)
+    claims = sum(len(report.claims) for report in reports) + _skipped_whole(reports)
     where = f" on {len(reports)} models" if len(reports) > 1 else ""
-    if not claims:
+    if not any(report.claims for report in reports):
         return f"no claim was checked{where}"
     done = sum(len(report.established) for report in reports)
     return f"{done} of {claims} claims established{where}"
@@ -177,5 +177,9 @@ def _open(checks) -> str:
 
 def _skipped(reports) -> str:
     """How many claims were not checked at all; a skipped route of a checked claim is listed, not counted."""
-    n = sum(len({slug for slug, _ in report.skipped} - set(report.claims)) for report in reports)
-    return f"{n} {'claim' if n == 1 else 'claims'} skipped" if n else ""
+    n = _skipped_whole(reports)
+    return f"{n} {'claim' if n == 1 else 'claims'} skipped, which {'shows' if n == 1 else 'show'} nothing" if n else ""
+
+
+def _skipped_whole(reports) -> int:
+    return sum(len({slug for slug, _ in report.skipped} - set(report.claims)) for report in reports)
