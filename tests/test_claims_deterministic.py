@@ -12,12 +12,14 @@ import sympy
 
 import pgtheory as pg
 from pgtheory.checks.catalogue import Theorem
+from pgtheory.checks.judge import judge
 from pgtheory.checks.sequential import sequential_test
 from pgtheory.claims import deterministic, deterministic_bellman, recursion, unrolling
+from pgtheory.claims.deterministic_horizon import ending
 from pgtheory.claims.equation import Equation
 from pgtheory.models.continuous import random_continuous
 from pgtheory.problems.continuous import problem_of
-from pgtheory.routes import monte_carlo
+from pgtheory.routes import complex_step, finite_difference, monte_carlo
 from pgtheory.routes.deterministic_monte_carlo import DeterministicSampler
 from pgtheory.routes.monte_carlo import StateSampler
 
@@ -489,3 +491,29 @@ def test_the_command_line_runs_the_claim_alone_on_the_continuous_models(capsys):
     assert main(["models"]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("thermostat")] == [
         ["thermostat", "9", "continuous", "0.9"]]
+
+
+# ------------------------------------------------------------------------------------------------ problems that end
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("T", [1, 4])
+def test_the_theorem_of_a_problem_that_ends_holds_and_needs_the_time_in_q(seed, T):
+    """With grad_a Q of the endless problem in the place of grad_a Q_t, every route says FAIL."""
+    rng = np.random.default_rng(seed)
+    model, policy, theta = random_continuous(4, 2, rng), pg.DeterministicPolicy(rng.normal(size=(4, 2))), rng.normal(size=(2, 2))
+    problem = problem_of(model, policy, theta)
+    equation, discounts = ending(problem, T), float(model.gamma) ** np.arange(T)
+    visits = discounts @ pg.solve(model, policy.actions(theta), horizon=T).state_distribution
+    endless = problem.along(policy.pullback(theta, visits[:, None] * problem.weights))
+    assert np.abs(endless - equation.rhs).max() > 1e-3 * np.abs(equation.rhs).max()
+    for route in (complex_step, finite_difference):
+        assert judge("deterministic", equation, problem, route, 0.05).verdict == "PASS"
+        assert judge("deterministic", replace(equation, rhs=endless), problem, route, 0.05).verdict == "FAIL"
+
+
+def test_the_theorem_of_a_problem_that_ends_is_a_part_of_the_claim():
+    report = pg.verify(*case(0), theorems=["deterministic"], samples=0)
+    assert {c.part for c in report.checks} == {"grad mu grad_a Q", "grad mu grad_a Q_t, which ends after T = 3 steps"}
+    exact = pg.verify(*rational(), theorems=["deterministic"], samples=0)
+    assert [(c.kind, c.verdict) for c in exact.checks] == [("exact", "PASS")] * 2

@@ -132,3 +132,33 @@ def test_large_problems_are_verified_along_random_directions():
     policy, theta = pg.DeterministicPolicy(np.eye(200)), np.random.default_rng(0).normal(size=(200, 2)) / 2
     report = pg.verify(large, policy, theta, theorems=["deterministic"], routes=["complex-step"])
     assert report.passed and report.context["directions"] == "16 random directions"
+
+
+FLAT = {   # functions that vanish with their slope at 0, where their own value says nothing of their size
+    "a square": lambda s, a: -(a**2), "a cube": lambda s, a: a**3, "a rounded cube": lambda s, a: np.sin(a) - a,
+    "a loss": lambda s, a: np.cos(a) - 1, "a quartic": lambda s, a: a**4,
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_a_reward_that_vanishes_with_its_slope_is_differentiated(name):
+    """Its derivative at 0 is 0; the same code with an absolute value in it, whose slope jumps there, is still refused."""
+    one = pg.ContinuousActionMDP(lambda s, a: np.ones(1), FLAT[name], 0.5, [1.0])
+    np.testing.assert_allclose(pg.solve(one, [[0.0]]).grad_Q, [[0.0]], atol=1e-15)
+    assert pg.verify(one, pg.DeterministicPolicy([[1.0]]), [[0.0]], samples=0).count("FAIL") == 0
+    kinked = pg.ContinuousActionMDP(lambda s, a: np.ones(1), lambda s, a: FLAT[name](s, a) + np.abs(a), 0.5, [1.0])
+    with pytest.raises(pg.InvalidMDPError):
+        _ = pg.solve(kinked, [[0.0]]).grad_Q
+
+
+def test_functions_of_other_arguments_are_refused_with_the_call_that_was_made():
+    def vectorized(actions):
+        return np.full((2, 2), 0.5)
+
+    with pytest.raises(pg.InvalidMDPError, match=r"P takes \(actions\) and is called as P\(s, a\).*vectorized=True"):
+        gradient(model(P=vectorized))
+    with pytest.raises(pg.InvalidMDPError, match=r"P takes \(s, a\) and is called as P\(actions\).*vectorized=False"):
+        gradient(pg.ContinuousActionMDP(law, vectorized, 0.5, [1.0, 0.0], vectorized=True))
+    with pytest.raises(pg.InvalidMDPError, match=r"dR takes \(s\)"):
+        gradient(model(dR=lambda s: np.zeros((2, 1))))
+    np.testing.assert_array_equal(gradient(model(R=lambda *both: reward(*both))), gradient(model()))

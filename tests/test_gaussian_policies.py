@@ -182,3 +182,13 @@ def test_doubling_says_when_it_does_not_stand():
         doubled(rough, lambda new, old: abs(new - old), limit=64, tolerance=1e-10)
     with pytest.raises(pg.UndefinedError, match="no room to double"):
         doubled(rough, lambda new, old: abs(new - old), limit=15, tolerance=1e-10)
+
+
+@pytest.mark.parametrize("distance", [2.0, 30.0, 100.0, 1000.0])
+def test_scores_of_a_truncated_density_average_zero_far_in_its_tail(distance):
+    """E grad log pi = 0, by the policy's own rule, with the mean so many deviations outside the box, on either side."""
+    for mean in (1 + 0.05 * distance, -1 - 0.05 * distance):
+        rule = pg.TruncatedGaussianPolicy([[1.0]], None).rule(np.array([[mean], [np.log(0.05)]]), 128)
+        moments = [(rule.weights[..., None] * each).sum(axis=0)[0] for each in (rule.scores, abs(rule.scores))]
+        assert (abs(moments[0]) <= 1e-14 * (distance**2 + 100) / 0.05).all()
+        assert (moments[1] > 1e-3).all()

@@ -201,3 +201,38 @@ def test_score_moment_is_the_sampled_one():
     z = (values.mean() - exact) / (values.std() / np.sqrt(n))
     assert abs(z) < 6.2
     assert abs((values.mean() * 1.5 - exact) / (values.std() * 1.5 / np.sqrt(n))) > 6.2
+
+
+# ------------------------------------------------------------------------------------------------ integrals that vanish
+
+ONE_STATE = {   # R, and the gradient in the mean at 0 of J = 10 E R under N(0, 1/4): 10 E R'
+    "odd": (lambda s, a: np.sin(3 * a), 30 * np.exp(-9 / 8)), "an odd cubic": (lambda s, a: a**3 - a, 10 * (3 / 4 - 1)),
+    "even with mean 0": (lambda s, a: a**2 - 0.25, 0.0), "fast": (lambda s, a: np.cos(20 * a), 0.0), "zero": (lambda s, a: 0 * a, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", ONE_STATE)
+def test_a_value_that_vanishes_by_symmetry_is_an_answer(name):
+    R, exact = ONE_STATE[name]
+    one, policy = pg.ContinuousActionMDP(lambda s, a: np.ones(1), R, 0.9, [1.0]), pg.GaussianPolicy([[1.0]], 0.5)
+    np.testing.assert_allclose(pg.policy_gradient(one, policy, [[0.0]]), [[exact]], rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(pg.policy_gradient(one, policy, [[0.0]], horizon=2), [[0.19 * exact]], rtol=1e-11, atol=1e-13)
+    assert pg.verify(one, policy, [[0.0]], samples=0).count("FAIL") == 0
+
+
+def test_an_integral_that_never_stands_is_still_refused():
+    one = pg.ContinuousActionMDP(lambda s, a: np.ones(1), lambda s, a: np.abs(a), 0.9, [1.0])
+    with pytest.raises(pg.UndefinedError, match="still moves"):
+        pg.policy_gradient(one, pg.GaussianPolicy([[1.0]], 0.5, max_nodes=2**10), [[0.1]])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_narrow_truncated_densities_follow_the_complex_step(seed):
+    """Their nodes lie in a window that follows the real part of theta: few of them are no analytic function of it."""
+    rng = np.random.default_rng(seed)
+    model, policy = random_continuous(5, 1, rng), pg.TruncatedGaussianPolicy(rng.normal(size=(5, 2)), 0.05, low=-0.7, high=1.1)
+    theta = rng.normal(size=(2, 1))
+    value, error = pg.derivative(model, policy, theta, route="complex-step")
+    gradient = pg.policy_gradient(model, policy, theta)
+    assert np.abs(value - gradient).max() <= error + 1e-10 * np.abs(gradient).max()
+    assert np.abs(value - 1.001 * gradient).max() > error + 1e-10 * np.abs(gradient).max()

@@ -2,20 +2,24 @@ r"""The deterministic policy gradient theorem."""
 
 from __future__ import annotations
 
+from .deterministic_horizon import ending
 from .equation import Claim, Equation
 from .recursion import terms_size
 from .stochastic import gradient_form
+
+STEPS = 3   # of the problem that ends
 
 
 def equations(problem) -> list[Equation]:
     r"""grad J, with the constant 1/(1 - gamma) and the normalised D.
 
     The theorem side is that of the stochastic theorem: :math:`\frac{1}{1-\gamma} \sum_s D(s)` times the slope of Q in what
-    the policy hands out, pulled back to theta. Here the policy hands out an action, and the slope is grad_a Q.
+    the policy hands out, pulled back to theta. Here the policy hands out an action, and the slope is grad_a Q. The second
+    equation is its form for a problem that ends.
     """
     gradient = gradient_form(problem)
     return [Equation("grad mu grad_a Q", "grad J", problem.along(gradient), problem.gradient_scale,
-                     size=terms_size(problem, problem.rho), certified=problem.certified_gradient(gradient))]
+                     size=terms_size(problem, problem.rho), certified=problem.certified_gradient(gradient)), ending(problem, STEPS)]
 
 
 CLAIM = Claim(

@@ -12,6 +12,7 @@ from ..validation import first, numbers, read_only
 from .gaussian_policies import LOG_2PI, GaussianPolicy, Rule
 from .quadrature import gauss_legendre, product
 
+SQRT_2, SQRT_2_OVER_PI = float(np.sqrt(2)), float(np.sqrt(2 / np.pi))
 REACH = 80.0   # nodes cover densities down to e^(-40) of the largest in the box: below rounding
 
 
@@ -69,6 +70,8 @@ class TruncatedGaussianPolicy(GaussianPolicy):
         super().__init__(features, sigma, **options)
         self.low, self.high = _box(low, high)
 
+    analytic_rule = False   # the window follows the real part of theta: only what has converged is analytic
+
     def rule(self, theta, n: int, part: slice = slice(None)) -> Rule:
         """Gauss-Legendre nodes, n an axis, where in the box the density is; ``part`` takes a slice of the n^k."""
         mean, sigma = self.means(theta), self.deviations(theta)
@@ -100,7 +103,7 @@ class TruncatedGaussianPolicy(GaussianPolicy):
     def _local_score(self, theta, latent, states=None):
         sigma, mean = np.real(self.deviations(theta)), np.real(self._in(self.means(theta), states))
         z, alpha, beta = ((x - mean) / sigma for x in (latent, self.low, self.high))
-        at_low, at_high = _edge(alpha, alpha, beta), _edge(beta, alpha, beta)
+        at_low, at_high = _edges(alpha, beta)
         on_mean = (z + at_high - at_low) / sigma
         if not self.learns_sigma:
             return on_mean
@@ -148,9 +151,23 @@ def _lower(alpha, beta):
     return np.where(upper, -beta, alpha), np.where(upper, -alpha, beta)
 
 
-def _edge(x, alpha, beta):
-    """phi(x) / (Phi(beta) - Phi(alpha))."""
-    return np.exp(-(x**2) / 2 - LOG_2PI / 2 - _log_mass(alpha, beta))
+def _edges(alpha, beta):
+    """phi(alpha) / Z and phi(beta) / Z for Z = Phi(beta) - Phi(alpha); in a tail by ratios, none of which underflows.
+
+    >>> from pgtheory.continuous.bounded_policies import _edges
+    >>> low, high = _edges(1e4, 1e4 + 1)     # phi(x) / (1 - Phi(x)) = x + 1/x - 2/x^3 + ...
+    >>> round(float(low - 1e4), 9), float(high)
+    (0.0001, 0.0)
+    """
+    from scipy.special import erfcx, ndtr
+
+    upper = alpha + beta > 0
+    near, far = np.where(upper, alpha, -beta), np.where(upper, beta, -alpha)      # |near| <= far
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        fall = np.exp(-(far - near) * (far + near) / 2)
+        tail = SQRT_2_OVER_PI / (erfcx(near / SQRT_2) - erfcx(far / SQRT_2) * fall)
+        at_near = np.where(near > 0, tail, np.exp(-(near**2) / 2 - LOG_2PI / 2) / (ndtr(far) - ndtr(near)))
+    return np.where(upper, at_near, at_near * fall), np.where(upper, at_near * fall, at_near)
 
 
 def _inverse(alpha, beta, u):

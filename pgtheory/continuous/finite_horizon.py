@@ -129,17 +129,17 @@ class GaussianHorizonSolution(HorizonChain):
     Attributes
     ----------
     gradient_weights : (S, p) sum_t gamma^t Pr(s_t = s) E_a[d log pi / d (mean, log sigma) Q_t(s, a)]
-    nodes, history : as of :class:`pgtheory.GaussianSolution`
+    nodes, size, history : as of :class:`pgtheory.GaussianSolution`
     and those of :class:`HorizonChain`
     """
 
-    def __init__(self, model, P_moments, r_moments, horizon: int):
+    def __init__(self, model, P_moments, r_moments, horizon: int, size: float):
         P, r = np.ascontiguousarray(P_moments[:, 0]), np.ascontiguousarray(r_moments[:, 0])
         super().__init__(model, P, r, horizon, arithmetic_of(P, r))
         visits, following = self._visits
         weights = r_moments[:, 1:] * visits[:, None] + (P_moments[:, 1:] @ following[..., None])[..., 0]
         self.gradient_weights = read_only(weights)
-        self.nodes, self.history = 0, ()
+        self.nodes, self.history, self.size = 0, (), size
 
 
 def solve_actions_horizon(model, actions, horizon) -> ContinuousHorizonSolution:
@@ -168,11 +168,13 @@ def solve_density_horizon(model, policy, theta, horizon) -> GaussianHorizonSolut
     horizon = check_horizon(horizon)
 
     def at_nodes(n):
-        P_moments, r_moments, _ = moments(model, policy, theta, n)
-        return GaussianHorizonSolution(model, P_moments, r_moments, horizon)
+        P_moments, r_moments, _, size = moments(model, policy, theta, n)
+        return GaussianHorizonSolution(model, P_moments, r_moments, horizon, size)
 
-    result = doubled(at_nodes, lambda new, old: relative_move((new.V, new.gradient_weights), (old.V, old.gradient_weights)),
-                     policy.limit(theta), policy.tolerance)
+    def moved(new, old):
+        return relative_move((new.V, new.gradient_weights), (old.V, old.gradient_weights), new.size)
+
+    result = doubled(at_nodes, moved, policy.limit(theta), policy.tolerance)
     solution = result.value
     solution.nodes, solution.history = result.nodes, result.history
     return solution

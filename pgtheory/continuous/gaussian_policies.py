@@ -81,6 +81,7 @@ class GaussianPolicy:
 
     normalised = True     # every theta is allowed
     logarithmic = False   # derivatives are with respect to theta itself
+    analytic_rule = True  # a rule of few nodes is an analytic function of theta too
 
     def differentiated_by(self, theta) -> str:
         """How the derivatives of the mean are got, as :meth:`DeterministicPolicy.differentiated_by` says."""

@@ -27,6 +27,7 @@ class GaussianSolution(ContinuousSolution):
     V, d, D, J, P_pi, r_pi, resolvent : as in :class:`pgtheory.ContinuousSolution`
     score_weighted_Q : (S, p) E_a[d log pi / d (mean, log sigma) Q(s, a)], what a state contributes to the gradient
     nodes : quadrature nodes an action dimension
+    size : largest E|r| of a state, reward units
     history : ((nodes, moved), ...), how far each doubling moved V and score_weighted_Q, relative to their scale
 
     One state that stays and pays a - a^2, gamma = 1/2, a normal with mean m and deviation 1/2: V = 2 (m - m^2 - 1/4).
@@ -40,11 +41,11 @@ class GaussianSolution(ContinuousSolution):
     (True, array([-0.125]))
     """
 
-    def __init__(self, model, P_moments, r_moments, terminal):
+    def __init__(self, model, P_moments, r_moments, terminal, size):
         P, r = np.ascontiguousarray(P_moments[:, 0]), np.ascontiguousarray(r_moments[:, 0])
         super().__init__(model, P, r, arithmetic_of(P, r), terminal)
         self.score_weighted_Q = read_only(r_moments[:, 1:] + self.gamma * (P_moments[:, 1:] @ self.V))
-        self.nodes, self.history = 0, ()
+        self.nodes, self.history, self.size = 0, (), size
 
 
 def solve_density(model, policy, theta) -> GaussianSolution:
@@ -73,31 +74,35 @@ def at_nodes(model, policy, theta, n: int) -> GaussianSolution:
 
 def moments(model, policy, theta, n: int):
     """(S, 1 + p, S) of P and (S, 1 + p) of the reward, with ``n`` nodes: their means, and their means weighted by the scores;
-    and (S,) bool, which states rest at every node."""
+    (S,) bool, which states rest at every node; and the largest E|r| of a state."""
     theta = policy.check_theta(theta)
     S, k = policy.means(theta).shape
-    P_moments, r_moments, resting = 0.0, 0.0, np.ones(S, dtype=bool)
+    P_moments, r_moments, resting, sizes = 0.0, 0.0, np.ones(S, dtype=bool), 0.0
     for part in parts(n**k, max(1, ENTRIES // S**2)):
-        P, r, rest = _moments(model, policy.rule(theta, n, part))
-        P_moments, r_moments, resting = P_moments + P, r_moments + r, resting & rest
-    return P_moments, r_moments, resting
+        P, r, rest, size = _moments(model, policy.rule(theta, n, part))
+        P_moments, r_moments, resting, sizes = P_moments + P, r_moments + r, resting & rest, sizes + size
+    return P_moments, r_moments, resting, float(np.max(sizes))
 
 
 def _moments(model, rule):
-    """(S, 1 + p, S) of P and (S, 1 + p) of the reward, weighted by 1 and by the scores; and which states rest throughout."""
+    """(S, 1 + p, S) of P and (S, 1 + p) of the reward, weighted by 1 and by the scores; which states rest throughout; (S,) E|r|."""
     P, _, r = model.valid_law(model.check_actions(rule.actions))
     weights = np.concatenate([rule.weights[..., None], rule.weights[..., None] * rule.scores], axis=-1)
     by_state = np.moveaxis(weights, 0, -1)
-    return by_state @ np.moveaxis(P, 0, 1), dot_rows(by_state, r.T[:, None, :]), rests(P, r).all(axis=0)
+    size = np.abs(rule.weights * r).sum(axis=0)
+    return by_state @ np.moveaxis(P, 0, 1), dot_rows(by_state, r.T[:, None, :]), rests(P, r).all(axis=0), size
 
 
 def _moved(new, old) -> float:
-    return relative_move((new.V, new.score_weighted_Q), (old.V, old.score_weighted_Q))
+    return relative_move((new.V, new.score_weighted_Q), (old.V, old.score_weighted_Q), new.size)
 
 
-def relative_move(new, old) -> float:
-    """Largest change of (V, score-weighted Q), each relative to its largest entry; terms that cancel count too."""
+def relative_move(new, old, size) -> float:
+    """Largest change of (V, score-weighted Q), each relative to its largest entry; terms that cancel count too.
+
+    ``size`` is that of the rewards: an integral that vanishes by symmetry has no other.
+    """
     (V, weights), (old_V, old_weights) = new, old
-    largest, tiny = np.abs(V).max(), np.finfo(float).tiny
+    largest, tiny = max(np.abs(V).max(), size), np.finfo(float).tiny
     change = np.abs(weights - old_weights).max() / max(np.abs(weights).max(), largest, tiny)
     return max(np.abs(V - old_V).max() / max(largest, tiny), change)

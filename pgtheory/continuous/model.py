@@ -7,7 +7,6 @@ the smallest model on which the deterministic policy gradient theorem can be sta
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Rational
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..arithmetic import COMPLEX, EPS, FLOAT, INTEGER, Arithmetic, as_array, is_
 from ..errors import InvalidMDPError, PGTheoryError
 from ..model_input import discount
 from ..validation import first, in_words, numbers, read_only, require_stochastic, whole_number
-from .stepping import action_in_words, contract
+from .stepping import action_in_words, contract, place, require_arguments, sum_in_words
 
 OWN_ROUNDINGS = 16   # roundings that a formula for one probability may spend on top of those of the sum
 
@@ -157,16 +156,23 @@ class ContinuousActionMDP:
     def table(self, name: str, actions):
         """(array, arithmetic) of one of the functions "P", "R", "dP", "dR" at actions (..., S, k), checked for shape."""
         function, tail = getattr(self, name), (self.action_dim,) if name.startswith("d") else ()
-        if self.vectorized:
-            values = function(actions.copy())
-        else:
-            flat = actions.reshape((-1,) + actions.shape[-2:])
-            values = [[self._row(function, name, s, one[s].copy(), tail) for s in range(self.n_states)] for one in flat]
+        try:
+            values = self._called(function, name, actions, tail)
+        except TypeError:
+            require_arguments(function, name, self.vectorized)
+            raise
         array, arithmetic = _values(values, name, actions)
         shape = actions.shape[:-1] + (self.n_states,) + tail
         if not self.vectorized:
             return array.reshape(shape), arithmetic
         return _whole(array, name, actions, shape, tail), arithmetic
+
+    def _called(self, function, name, actions, tail):
+        """What a function returns, for all states at once or row by row."""
+        if self.vectorized:
+            return function(actions.copy())
+        flat = actions.reshape((-1,) + actions.shape[-2:])
+        return [[self._row(function, name, s, one[s].copy(), tail) for s in range(self.n_states)] for one in flat]
 
     def _row(self, function, name, s, action, tail):
         row = np.asarray(function(s, action))
@@ -270,14 +276,14 @@ def _require_finite(name, table, actions) -> None:
     bad = ~np.isfinite(table)
     if bad.any():
         index = first(bad)
-        raise InvalidMDPError(f"{_place(name, index, actions)} is {table[index]} at next state {index[-1]}: {name} must be "
+        raise InvalidMDPError(f"{place(name, index, actions)} is {table[index]} at next state {index[-1]}: {name} must be "
                               "finite at the actions in use")
 
 
 def _require_unsigned(P, bad, actions) -> None:
     if bad.any():
         index = first(bad)
-        raise InvalidMDPError(f"{_place('P', index, actions)} is {in_words(np.real(P[index]))} at next state {index[-1]}: "
+        raise InvalidMDPError(f"{place('P', index, actions)} is {in_words(np.real(P[index]))} at next state {index[-1]}: "
                               "probabilities are not negative; does the action leave the range of the model?")
 
 
@@ -288,13 +294,4 @@ def _require_rows(bad, P, actions) -> None:
         near = P.dtype != object and abs(total - 1) < 1e-5
         advice = ("off by rounding (float32?): divide the row by its sum in P" if near
                   else "a successor is missing, or the action leaves the range of the model")
-        raise InvalidMDPError(f"{_place('P', index + (0,), actions)} sums to {_sum_in_words(total)}, not 1: {advice}")
-
-
-def _sum_in_words(total) -> str:
-    return str(total) if isinstance(total, Rational) else format(float(total), ".17g" if abs(total - 1) < 1e-10 else ".12g")
-
-
-def _place(name, index, actions) -> str:
-    """"P at state 2, action [0.3]"."""
-    return f"{name} at state {index[-2]}, action {action_in_words(actions[index[:-1]])}"
+        raise InvalidMDPError(f"{place('P', index + (0,), actions)} sums to {sum_in_words(total)}, not 1: {advice}")

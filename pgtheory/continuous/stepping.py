@@ -6,6 +6,8 @@ Row s of a law depends on the action in state s alone, so one moved table of act
 from __future__ import annotations
 
 import warnings
+from inspect import signature
+from numbers import Rational
 
 import numpy as np
 
@@ -119,3 +121,27 @@ def action_in_words(action) -> str:
     '[0.3, -1]'
     """
     return f"[{', '.join(in_words(np.real(x)) if np.asarray(x).dtype.kind in 'fc' else str(x) for x in action)}]"
+
+
+def sum_in_words(total) -> str:
+    """Of a row, with as many digits as tell it from 1."""
+    return str(total) if isinstance(total, Rational) else format(float(total), ".17g" if abs(total - 1) < 1e-10 else ".12g")
+
+
+def place(name, index, actions) -> str:
+    """"P at state 2, action [0.3]"."""
+    return f"{name} at state {index[-2]}, action {action_in_words(actions[index[:-1]])}"
+
+
+def require_arguments(function, name, vectorized) -> None:
+    """The function can be called as it will be; a callable that does not say what it takes is taken as it is."""
+    calls = {False: f"{name}(s, a)", True: f"{name}(actions)"}
+    try:
+        takes = signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        takes.bind(*(["actions"] if vectorized else ["s", "a"]))
+    except TypeError as bad:
+        raise InvalidMDPError(f"{name} takes {takes} and is called as {calls[bool(vectorized)]}, since vectorized={bool(vectorized)}: "
+                              f"give it these arguments, or {calls[not vectorized]} and vectorized={not vectorized}") from bad

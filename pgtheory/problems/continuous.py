@@ -6,19 +6,22 @@ from functools import cached_property
 
 import numpy as np
 
+from ..arithmetic import EPS
 from ..continuous.bounds import gradient_bound
 from ..continuous.deterministic_policies import DeterministicPolicy
+from ..continuous.finite_horizon import solve_actions_horizon
 from ..continuous.gradients import require_finite_actions
 from ..continuous.model import ContinuousActionMDP
 from ..continuous.slopes import slopes
 from ..continuous.solution import solve_actions, walk_model
 from ..continuous.stepping import contract
 from ..errors import PGTheoryError
+from ..horizon import powers
 from ..mdp import MDP
 from .base import AnyProblem
 from .density import DensityProblem
 from .finite import Problem
-from .on_actions import ContinuousProblem
+from .on_actions import LEAST, ContinuousProblem
 
 
 def problem_of(model, policy, theta, rng=0, *, complete=None) -> AnyProblem:
@@ -85,6 +88,22 @@ class DeterministicProblem(ContinuousProblem):
         """(..., S): the value at a stack of parameters, solved as one batch."""
         return solve_actions(self.mdp, self.pi_at(theta)).V
 
+    def J_at(self, theta, horizon: int):
+        """(...): J of the problem that ends after ``horizon`` steps, by the backward recursion, at a stack of parameters."""
+        return solve_actions_horizon(self.mdp, self.pi_at(theta), horizon).J
+
+    def sizes_until(self, solution) -> tuple[float, float]:
+        """Of J and of its gradient in a problem that ends, solved, before their terms cancel."""
+        powered = powers(self.gamma, solution.horizon, self.arithmetic)
+        visits = powered @ solution.state_distribution
+        sizes = self._sizes_with(abs(solution.V).max(axis=0))
+        return float(visits @ self._size_of_rewards), float(powered.sum()) * self._reach_of(sizes)
+
+    @property
+    def step_unit(self) -> float:
+        """Relative rounding error of one step back and one forth; the user's own formula counts, and so does moving theta."""
+        return 0.0 if self.exact else 8 * EPS * (self._width + float(np.max(np.abs(self.theta), initial=0.0)) + 8)
+
     def chain(self):
         """(P_pi, r_pi) straight from the model's functions."""
         P, R = self.mdp.law(self.solution.actions)
@@ -96,7 +115,7 @@ class DeterministicProblem(ContinuousProblem):
 
     def certified_gradient(self, gradient) -> float:
         """See :class:`AnyProblem`; along random directions it is multiplied by how far they reach."""
-        bound = gradient_bound(self.solution, self.policy, self.theta, gradient)
+        bound = max(gradient_bound(self.solution, self.policy, self.theta, gradient), LEAST * self.unit)
         return bound if self.complete else bound * float(np.abs(self.directions).reshape(len(self.directions), -1).sum(axis=1).max())
 
     def _solved(self, theta):
@@ -109,8 +128,11 @@ class DeterministicProblem(ContinuousProblem):
 
     @cached_property
     def _size_of_weights(self):
-        """(S, k): sum over s' of |grad_a P| (|R| + gamma |V|) + P |grad_a R|."""
+        return self._sizes_with(abs(self.solution.V))
+
+    def _sizes_with(self, V):
+        """(S, k): sum over s' of |grad_a P| (|R| + gamma V) + P |grad_a R|, for the absolute values V (S,)."""
         actions = self.solution.actions
         (P, R), (dP, dR) = self.mdp.law(actions), slopes(self.mdp, actions)
-        size = abs(R) + abs(self.solution.V) * self.gamma
+        size = abs(R) + V * self.gamma
         return (abs(dP.array) * size[..., None]).sum(axis=1) + (abs(dR.array) * P[..., None]).sum(axis=1)

@@ -111,7 +111,7 @@ class DensityProblem(ContinuousProblem):
 
     def probe(self, theta):
         """As of :class:`ContinuousProblem`; the code is the same with few nodes."""
-        return self._probed(at_nodes(self.mdp, self.policy, theta, FIRST))
+        return self._probed(at_nodes(self.mdp, self.policy, theta, FIRST if self.policy.analytic_rule else self.solution.nodes))
 
     def _solved(self, theta):
         return at_nodes(self.mdp, self.policy, theta, self.solution.nodes)

@@ -154,13 +154,27 @@ class Problem(AnyProblem):
 
     @cached_property
     def _size_of_rewards(self):
-        return (self.pi * abs(self.solution.mdp.r)).sum(axis=-1)
+        return (self.pi * self._size_of_action_rewards).sum(axis=-1)
+
+    @cached_property
+    def _size_of_action_rewards(self):
+        """(S, A) sum_s' P |R|: what r is made of before its terms cancel."""
+        mdp = self.solution.mdp
+        by_next = mdp.R.ndim == 3 or scipy.sparse.issparse(mdp.R)
+        return mdp.kernel.weigh(abs(mdp.R)) if by_next else abs(mdp.r)
 
     @cached_property
     def _source_scale(self) -> float:
-        Q = float(np.max(np.abs(np.asarray(self.solution.Q, dtype=float))))
         slopes = self.slope_scale if self.exact else self.slope_scale + self._slope_error / self.unit
-        return max(Q, self.value_scale) * slopes
+        return self.action_value_scale * slopes
+
+    @cached_property
+    def action_value_scale(self) -> float:
+        """Size of Q: that of V, or larger where an action that is hardly taken earns much."""
+        if self.arithmetic.symbolic or self.undefined:
+            return float("nan")
+        sizes = np.abs(self.solution.Q), self._size_of_action_rewards
+        return max(self.value_scale, *(float(np.max(np.asarray(size, dtype=float))) for size in sizes))
 
     @cached_property
     def _slope_error(self) -> float:

@@ -14,6 +14,7 @@ from ..continuous.model import OWN_ROUNDINGS
 from .base import N_DIRECTIONS, SWEEP_FLOPS, AnyProblem
 
 SWEEP_ENTRIES = 4_000_000   # of P, over all directions of comparison; differences evaluate as many some sixty times
+LEAST = 1e-20               # of what a state adds: a complex step of h misses h^2 times a third derivative
 FEWEST = 2                  # random directions where there are more
 
 
@@ -91,12 +92,15 @@ class ContinuousProblem(AnyProblem):
     @cached_property
     def _source_scale(self) -> float:
         """Largest entry of what one state adds to the gradient, with the absolute values of all terms."""
-        theta, sizes = self.theta, self._size_of_weights
-        total: Any = 0.0
+        return self._reach_of(self._size_of_weights)
+
+    def _reach_of(self, sizes) -> float:
+        """Largest entry of what weights of these sizes (S, p) may add in one state, theirs included."""
+        theta, total = self.theta, 0.0
         for j in range(sizes.shape[1]):
             column = np.where(np.arange(sizes.shape[1]) == j, sizes, sizes * 0)
             total = total + abs(self.along(self.policy.state_pullback(theta, column)))
-        return max(float(np.max(total, initial=0)), float(np.max(sizes)))
+        return max(float(np.max(total, initial=0)), float(np.max(sizes)), LEAST)
 
     @property
     def _size_of_weights(self):

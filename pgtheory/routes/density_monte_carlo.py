@@ -138,7 +138,7 @@ class DensitySampler:
     def _fourth_moment(self):
         """(k,): the integral over states and actions; what follows s' is at most its extreme."""
         least, most, rounding = _extremes(self.chain, self._gains, self.gamma)
-        rest = np.sqrt(self.gamma) * max(abs(least).max(), abs(most).max(), rounding)
+        rest = np.sqrt(self.gamma) * (max(abs(least).max(), abs(most).max()) + rounding)
         total = 0.0
         for rule in self.problem.rules():
             P, _, r = self.problem.mdp.valid_law(self.problem.mdp.check_actions(rule.actions))
