@@ -73,6 +73,15 @@ def test_right_hand_sides_of_any_size_zero_and_complex():
     np.testing.assert_allclose(Z.imag, 2 * X[:, 0], rtol=1e-12)
 
 
+def test_a_right_hand_side_of_zeros_or_subnormals_does_not_cost_another_factorisation():
+    M = system(np.random.default_rng(5), 30, 0.9)
+    for b in (np.zeros(30), np.full(30, 1e-315)):
+        factor = RefinedFactorization(M.copy())
+        x = factor.solve(b)
+        assert factor._full is None
+        np.testing.assert_allclose(x, 10 * b, rtol=1e-8)      # rows of P sum to 1; one subnormal step is 2e-9 of b
+
+
 def test_a_large_model_has_the_same_certificate_and_theorem(monkeypatch):
     monkeypatch.setattr(solving, "LARGE", 20)
     rng = np.random.default_rng(4)

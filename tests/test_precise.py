@@ -1,6 +1,7 @@
 """Ball arithmetic: what is enclosed is enclosed, and what float64 cannot decide is decided with more bits."""
 
 import operator
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,6 +10,10 @@ import pytest
 import pgtheory as pg
 from pgtheory.arithmetic import Ball, overlap
 from pgtheory.arithmetic.precise import product
+from pgtheory.checks.judge import judge
+from pgtheory.claims import bellman
+from pgtheory.problems.finite import Problem
+from pgtheory.routes import series
 
 flint = pytest.importorskip("flint")
 
@@ -282,3 +287,72 @@ def test_larger_models_are_decided_along_a_few_random_directions():
     assert report.passed and all("random directions" in check.note and check.rhs.shape == (4,) for check in report.checks)
     few = pg.verify(HARD["gamma next to 1"][0], pg.SoftmaxPolicy(4, 2), HARD["gamma next to 1"][1], theorems=["stochastic"], samples=0)
     assert not any("random directions" in check.note for check in few.checks)
+
+
+# ------------------------------------------------------------------------------------------------ what is right is never called wrong
+
+
+def bandit(gamma):
+    """One state and the end; r(0, a) = (1, 3), and every episode is over after one step."""
+    return pg.MDP([[[0.0, 1.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]], [[1.0, 3.0], [0.0, 0.0]], gamma, 0)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1.0])
+def test_where_the_system_is_the_identity_balls_are_differentiated_all_the_same(gamma):
+    """pi (r - V) = 3/4 (1 - 3/2), 1/4 (3 - 3/2)."""
+    value, _ = pg.derivative(bandit(gamma).in_balls(128), pg.SoftmaxPolicy(2, 2, weights=True), [[3.0, 1.0], [1.0, 1.0]], route="exact")
+    assert all(abs(x - y).upper < 1e-30 for x, y in zip(value.flat, (-0.375, 0.375, 0, 0), strict=True))
+
+
+def chain_of_three(rewards, gamma):
+    return pg.MDP([[[0.5, 0.5, 0.0], [0.0, 0.25, 0.75]], [[0.25, 0.25, 0.5], [1.0, 0.0, 0.0]], [[0.0, 0.5, 0.5], [0.5, 0.0, 0.5]]],
+                  rewards, gamma, 0)
+
+
+PLAIN, TABLE = [[1.0, -2.0], [0.5, 3.0], [-1.0, 0.25]], [[0.3, -0.2], [0.1, 0.6], [-0.5, 0.4]]
+LARGE = np.repeat(np.array(PLAIN)[:, :, None], 3, axis=2)
+LARGE[0, 1] = 1511821624.2, 1950463696.7, 1034852552.8      # the order of the sum over s' shows in the last digit
+NO_ROOM = {
+    "rewards next to the smallest normal number": (np.multiply(PLAIN, 1e-308), 1 - 1e-12, pg.SoftmaxPolicy(3, 2), TABLE),
+    "subnormal rewards": (np.multiply(PLAIN, 2e-322), 1 - 1e-9, pg.SoftmaxPolicy(3, 2), TABLE),
+    "a large reward of an action that is never taken": (
+        LARGE, 0.9, pg.SoftmaxPolicy(3, 2), [[800.0, 0.0], [0.1, 0.6], [-0.5, 0.4]]),
+    "parameters far smaller than 1": (PLAIN, 0.0, pg.EscortPolicy(3, 2), np.multiply(TABLE, 1e-5)),
+    "a subnormal probability": (PLAIN, 1 - 1e-12, pg.DirectPolicy(3, 2), [[5e-324, 1.0], [0.25, 0.75], [0.5, 0.5]]),
+    "no discount, and an offset of the rewards": (np.add(PLAIN, 1e16), 0.0, pg.EscortPolicy(3, 2), np.multiply(TABLE, 1e-5)),
+}
+
+
+@pytest.mark.parametrize("which", NO_ROOM)
+def test_no_claim_fails_where_floats_have_no_room(which):
+    rewards, gamma, policy, theta = NO_ROOM[which]
+    report = pg.verify(chain_of_three(rewards, gamma), policy, theta, samples=0)
+    assert not [(c.theorem, c.part, c.route, c.error, c.bound) for c in report.checks if c.verdict == "FAIL"]
+    assert report.count("PASS") > 10
+
+
+def test_an_untaken_action_is_off_by_no_more_than_its_own_rewards_round():
+    """A Q that is wrong by 1e-9 of the largest reward is still told apart."""
+    rewards, gamma, policy, theta = NO_ROOM["a large reward of an action that is never taken"]
+    problem = Problem(chain_of_three(rewards, gamma), policy, np.array(theta))
+    right = bellman.equations(problem)[1]
+    assert judge("bellman", right, problem, series, 0.05).verdict == "PASS"
+    assert judge("bellman", replace(right, rhs=right.rhs + 2.0), problem, series, 0.05).verdict == "FAIL"
+
+
+def start_values(mdp, policy, theta):
+    """J twice: as it is, and averaged over the start in floats."""
+    solution = pg.solve(mdp, policy.probabilities(theta))
+    return solution.J, float(solution.V @ solution.mdp.rho)
+
+
+@pytest.mark.parametrize(("sides", "verdict", "note"), [
+    (start_values, "INCONCLUSIVE", "makes floats of them"),
+    (lambda *given: (float(start_values(*given)[0]), start_values(*given)[1] * (1 + 4e-16)), "INCONCLUSIVE", "makes floats of them"),
+    (lambda mdp, policy, theta: (pg.solve(mdp, policy.probabilities(theta)).D.sum(), np.array(1.0)), "PASS", "balls"),
+])
+def test_a_users_claim_that_makes_floats_of_balls_is_left_open_and_not_called_wrong(sides, verdict, note):
+    pg.theorem("test-rounded-sides")(sides)
+    mdp = chain_of_three(np.add(PLAIN, 1e9), 1 - 1e-12)
+    check, = pg.verify(mdp, pg.SoftmaxPolicy(3, 2), TABLE, theorems=["test-rounded-sides"], samples=0).checks
+    assert check.verdict == verdict and note in check.note

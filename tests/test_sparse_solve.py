@@ -96,6 +96,15 @@ def with_an_end(law):
     return scipy.sparse.csr_array(scipy.sparse.block_array([[0.99 * law, ends], [None, scipy.sparse.eye_array(1)]]))
 
 
+@pytest.mark.parametrize("size", [5e-324 * 2**20, 1e-300, 1e300])
+def test_iteration_does_not_mind_the_size_of_the_right_hand_side(matrix, size):
+    """M 1 = (1 - gamma) 1 up to the rounding of the rows; residuals of tiny rewards are subnormal."""
+    factor = SparseFactorization(matrix)
+    x = factor.solve(matrix @ np.full(S, size))
+    assert factor._lu is None
+    assert np.abs(x / size - 1).max() <= (2**-19 if size < 1e-310 else 64 * EPS) / (1 - GAMMA)
+
+
 @pytest.mark.parametrize(("law", "iterates"), [
     (grid(80), False), (shuffled(grid(80)), False), (with_an_end(grid(80)), False), (cycle(5000), False),
     (shuffled(cycle(5000)), False), (random_graph(), True), (with_an_end(random_graph()), True), (random_graph(n=SMALL), False)])

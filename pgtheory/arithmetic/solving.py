@@ -81,7 +81,7 @@ class RefinedFactorization:
         while True:
             X = X + self._roughly(R, transpose)
             R = B - M @ X
-            before, left = left, np.max(_largest(R) / (_largest(X) + _largest(B)))
+            before, left = left, np.max(np.abs(R).max(axis=0) / (_largest(X) + _largest(B)), initial=0.0)
             if left <= 4 * EPS:
                 return X
             if not left < before / 4:
@@ -202,13 +202,20 @@ class DualFactorization:
     """A + N e: X = x + y e has A x = a and A y = b - N x, for the right-hand side a + b e."""
 
     def __init__(self, M):
-        A, self._N = _part(M, "a"), _part(M, "b")
-        self._A = BallFactorization(A) if in_balls(A) else IntegerFactorization(IntegerRows.of(A))
+        self._A, self._N, self._made = _part(M, "a"), _part(M, "b"), {}
 
     def solve(self, B, transpose=False):
-        x = self._A.solve(_part(B, "a"), transpose)
-        y = self._A.solve(_part(B, "b") - _along_pattern(self._N.T if transpose else self._N, x), transpose)
+        a, b = _part(B, "a"), _part(B, "b")
+        factor = self._factor(any(map(in_balls, (self._A, self._N, a, b))))
+        x = factor.solve(a, transpose)
+        y = factor.solve(b - _along_pattern(self._N.T if transpose else self._N, x), transpose)
         return objects([Dual(*parts) for parts in zip(x.flat, y.flat, strict=True)], B.shape)
+
+    def _factor(self, balls: bool):
+        """A in balls, or in fractions. At gamma = 0, or where every episode ends at once, A has no balls but B may."""
+        if balls not in self._made:
+            self._made[balls] = BallFactorization(self._A) if balls else IntegerFactorization(IntegerRows.of(self._A))
+        return self._made[balls]
 
 
 def _along_pattern(N, x):

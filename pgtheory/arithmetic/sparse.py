@@ -141,11 +141,18 @@ def _close(x, y) -> bool:
 
 
 def _refined(M, b):
+    """x with M x = b for a real b of any size, subnormal or next to overflow; None where iteration stalls."""
+    _, exponent = np.frexp(np.abs(b).max(initial=0.0))      # scaling by a power of two rounds nothing
+    x = _iterated_to_rounding(M, np.ldexp(b, -exponent))
+    return None if x is None else np.ldexp(x, exponent)
+
+
+def _iterated_to_rounding(M, b):
     """x with M x = b, by GMRES on the residual again and again, until it is a few eps of what it is made of."""
     from scipy.sparse.linalg import gmres
 
     x, left = np.zeros(len(b)), np.inf
-    residual = np.asarray(b, dtype=float)
+    residual = b
     for _ in range(ROUNDS):
         size = np.abs(residual).max(initial=0.0)
         if size == 0:

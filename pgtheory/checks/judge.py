@@ -13,6 +13,9 @@ from .catalogue import sharpest
 from .enclosed import judge_balls
 from .record import FAIL, INCONCLUSIVE, PASS, TOO_WIDE, Check
 
+UNDERFLOW = 1e-250    # what underflow, over the step of 1e-20 of a complex step and times the conditioning, stays below
+MEANT = 1000          # whole floats up to here are constants of a claim, not results
+
 
 def judge(slug: str, equation: Equation, problem, route, tolerance: float) -> Check:
     """Compare the equation's sides, the left one as ``route`` computes it.
@@ -48,6 +51,8 @@ def judge_enclosed(claim, part: str, tolerance: float, balls) -> Check:
     """The equation of a claim that goes by ``part``, on a problem in balls, by the sharpest route; made once."""
     key = ("judged", claim.slug, part)
     if key not in balls.memory:
+        if (reason := claim.reason_against(balls)) is not None:
+            raise NotExactError(reason)
         if (equations := ("equations", claim.slug)) not in balls.memory:
             balls.memory[equations] = claim.equations(balls)
         equation = next((each for each in balls.memory[equations] if each.part == part), None)
@@ -71,6 +76,8 @@ def judge_user(theorem, problem, model, policy, theta, tolerance: float) -> Chec
         raise PGTheoryError(f"the claim {theorem.slug!r} returned sides of shapes {lhs.shape} and {rhs.shape}: they must be "
                             "equal")
     equation = Equation("both sides", "given", rhs, 0.0, lhs=lhs)
+    if problem.arithmetic.enclosing and (_rounded(lhs) or _rounded(rhs)):
+        raise NotExactError("the claim makes floats of them, whose rounding nothing encloses")
     if in_balls(lhs) or in_balls(rhs):
         return judge_balls(theorem.slug, equation, "as given", lhs, rhs, problem.arithmetic)
     if lhs.dtype == object or rhs.dtype == object:
@@ -79,6 +86,11 @@ def judge_user(theorem, problem, model, policy, theta, tolerance: float) -> Chec
     size = max(_largest(lhs), _largest(rhs), reach)
     equation = Equation("both sides", "given", rhs, size, lhs=lhs)
     return _within(theorem.slug, equation, "as given", lhs, rhs, problem.unit * size, tolerance, "rounding of one solve")
+
+
+def _rounded(side) -> bool:
+    """A float stands among the balls, other than the small whole numbers that one writes as they are."""
+    return any(isinstance(x, (float, complex)) and x not in range(-MEANT, MEANT + 1) for x in side.flat)
 
 
 def _equal(slug, equation, route, lhs, rhs):
@@ -92,6 +104,8 @@ def _within(slug, equation, route, lhs, rhs, bound, tolerance, note, curve=None)
     with np.errstate(invalid="ignore"):
         difference = abs(lhs - rhs)
     error, size = _largest(difference), max(_largest(lhs), _largest(rhs), equation.size)
+    if 0 < size <= UNDERFLOW / tolerance:
+        bound = max(bound, UNDERFLOW)
     if not np.isfinite(size):
         verdict, note = FAIL, "a side is not finite"
     elif not np.all(difference <= bound):

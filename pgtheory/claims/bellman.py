@@ -48,7 +48,7 @@ def equations(problem) -> list[Equation]:
         return [Equation("V = integral of pi Q", "V", problem.mean_Q, scale, size=size), residual]
     return [
         Equation("V = sum_a pi Q", "V", (problem.pi * solution.Q).sum(axis=-1), scale, size=size, certified=Q_off + rounding),
-        Equation("Q = sum P (R + gamma V)", "Q", backup(solution.mdp, solution.V), scale, size=size,
+        Equation("Q = sum P (R + gamma V)", "Q", backup(solution.mdp, solution.V), problem.action_value_scale, size=size,
                  certified=V_off + rounding),
         residual,
     ]

@@ -48,18 +48,21 @@ def _slope(problem, slope: Slope) -> Left:
     if key not in problem.memory:
         noise = slope.unit * slope.size + EPS * float(np.abs(problem.theta).max(initial=0.0)) * slope.steepness
         policy, theta, directions = problem.policy, problem.theta, slope.along(problem)
-        problem.memory[key] = ladder(lambda h: slope.of(policy.step(theta, directions, h)), noise, _reach(problem))
+        start = min(_reach(problem), _moving(problem))
+        problem.memory[key] = ladder(lambda h: slope.of(policy.step(theta, directions, h)), noise, start)
     result = problem.memory[key]
     return Left(np.moveaxis(result.value, 0, -1), result.error, f"h = {result.steps[result.best]:.1e}, error as reported")
 
 
 def _start(problem) -> float:
-    """The largest step, over which pi changes by a quarter at most; beyond, it may be flat and look differentiated.
-
-    Rows that leave the simplex meet a pole of V at distance 1/conditioning: stay well inside.
-    """
+    """The largest step. Rows that leave the simplex meet a pole of V at distance 1/conditioning: stay well inside."""
     room = 1.0 if problem.policy.normalised or problem.undefined else max(1.0, float(problem.conditioning))
-    return min(_reach(problem), 0.25 / (room * max(problem.slope_scale, 1e-300)))
+    return min(_reach(problem), _moving(problem) / room)
+
+
+def _moving(problem) -> float:
+    """A step over which pi changes by a quarter at most; beyond, it may be flat and look differentiated."""
+    return 0.25 / max(problem.slope_scale, 1e-300)
 
 
 def _reach(problem) -> float:

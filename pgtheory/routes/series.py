@@ -50,10 +50,10 @@ def compute(problem, quantity: str) -> Left:
     tail = size * beta / (1 - beta)
     if problem.arithmetic.enclosing:
         return Left(out if quantity != "Q" else _action_values(problem, out), _at_least(tail), f"{n} terms")
-    rounding = problem.unit * (float(problem.conditioning) if quantity == "d" else problem.value_scale)
+    scale = float(problem.conditioning) if quantity == "d" else problem.value_scale
     if quantity == "Q":
-        out = _action_values(problem, out)
-    return Left(out, tail if problem.exact else float(tail) + rounding, f"{n} terms, tail <= {float(tail):.1e}")
+        out, scale = _action_values(problem, out), problem.action_value_scale
+    return Left(out, tail if problem.exact else float(tail) + problem.unit * scale, f"{n} terms, tail <= {float(tail):.1e}")
 
 
 def chain(problem):
