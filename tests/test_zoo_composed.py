@@ -164,7 +164,10 @@ def test_steps_after_the_end_that_are_counted_are_told():
         score = policy.score(theta)[batch.states[:, :-1], batch.actions]
         G = np.cumsum((batch.rewards * gamma ** np.arange(batch.rewards.shape[1]))[:, ::-1], axis=1)[:, ::-1]
         return np.einsum("nt,nt...->n...", G - 2.0, score)
-    assert "terminal state" in pg.check_estimator(fn).look
+    result = pg.check_estimator(fn)
+    assert names(result) == {"padding-counted"} and "terminal state" in result.diagnosis[0].look
+    shifted = pg.check_estimator(lambda *given: fn(*given) + 0.1)       # the control: live states are off, too
+    assert "padding-counted" not in names(shifted)
 
 
 @pytest.mark.parametrize(("bug", "shape"), [
@@ -217,3 +220,134 @@ def test_a_step_both_terminated_and_truncated_is_looked_at():
     assert result.passed and "both terminated and truncated" in result.details["both"]
     careful = pg.check_advantages(lambda r: scan(r, right_delta(r), ~r.done), GAMMA, LAM, form="rollout")
     assert careful.passed and "both" not in careful.details
+
+
+# ------------------------------------------------------------------------------------------------ what is added, and numbers
+
+
+def reward_to_go(batch, gamma):
+    return np.cumsum((batch.rewards * gamma ** np.arange(batch.rewards.shape[1]))[:, ::-1], axis=1)[:, ::-1]
+
+
+def scored(batch, policy, theta, weights, at=1.0):
+    return np.einsum("nt,nt...->n...", weights * batch.valid, policy.score(at * theta)[batch.states[:, :-1], batch.actions])
+
+
+def entropy_slopes(policy, theta):
+    pi = policy.probabilities(theta)
+    return -np.einsum("sa,sa,sa...->s...", pi, np.log(pi), policy.score(theta))
+
+
+@pytest.mark.parametrize("coefficient", [0.01, -0.3])
+def test_a_bonus_added_with_any_coefficient_is_named_with_it(coefficient):
+    def entropy(batch, policy, theta, gamma):
+        extra = np.einsum("nt,nt...->n...", 1.0 * batch.valid, entropy_slopes(policy, theta)[batch.states[:, :-1]])
+        return scored(batch, policy, theta, reward_to_go(batch, gamma)) + coefficient * extra
+    def decay(batch, policy, theta, gamma):
+        return scored(batch, policy, theta, reward_to_go(batch, gamma)) + coefficient * theta
+    def both(batch, policy, theta, gamma):
+        return entropy(batch, policy, theta, gamma) + 0.1 * theta
+    for fn, bug in ((entropy, "entropy-bonus-undiscounted"), (decay, "weight-decay")):
+        result = pg.check_estimator(fn)
+        assert names(result) == {bug} and f"coefficient {coefficient:g}" in result.diagnosis[0].words
+    assert names(pg.check_estimator(both)) == set()      # the control: two terms are no multiple of one
+
+
+def test_minus_log_pi_in_the_reward_is_named_in_weights():
+    def fn(batch, beta):
+        R = ((batch.rewards - beta * batch.log_probs) * batch.valid).sum(axis=1).reshape(-1, 3)
+        return (R - (R.sum(axis=1, keepdims=True) - R) / 2).reshape(-1, 1) * batch.valid
+    result = pg.check_weights(lambda batch: fn(batch, 0.05), 3)
+    assert "surprise-in-reward" in names(result) and "coefficient 0.05" in result.diagnosis[0].words
+    assert pg.check_weights(lambda batch: fn(batch, 0.0), 3).passed
+
+
+@pytest.mark.parametrize("times", [0.5, 1.7])
+def test_the_score_at_another_temperature_is_named_with_it(times):
+    def fn(batch, policy, theta, gamma):
+        return scored(batch, policy, theta, reward_to_go(batch, gamma), times)
+    result = pg.check_estimator(fn)
+    assert names(result) == {"other-temperature"} and f"{times:g} theta" in result.diagnosis[0].words
+    elsewhere = pg.check_estimator(lambda batch, policy, theta, gamma: scored(batch, policy, theta + 0.3 * np.arange(theta.size).reshape(
+        theta.shape), reward_to_go(batch, gamma)))       # the control: other parameters, no multiple of these
+    assert "other-temperature" not in names(elsewhere)
+
+
+def td(batch, gamma, mask_reward=False):
+    reached = gamma * np.where(batch.terminated, 0.0, batch.next_values)
+    return batch.rewards * (~batch.terminated if mask_reward else 1.0) + reached - batch.values
+
+
+def test_a_factor_that_is_a_power_of_gamma_is_told_as_one():
+    def fn(batch, policy, theta, gamma, factor=None):
+        c = gamma if factor is None else factor
+        return scored(batch, policy, theta, c * gamma ** np.arange(batch.rewards.shape[1]) * td(batch, gamma))
+    words = pg.check_estimator(fn, target="actor-critic").diagnosis[0].words
+    assert "gamma^(t+1) for gamma^t" in words
+    plain = pg.check_estimator(lambda *given: fn(*given, factor=0.7), target="actor-critic").diagnosis[0].words
+    assert "0.7 times" in plain and "gamma" not in plain
+
+
+def test_a_done_mask_over_the_reward_is_named_through_the_gradient():
+    def fn(batch, policy, theta, gamma):
+        return scored(batch, policy, theta, gamma ** np.arange(batch.rewards.shape[1]) * td(batch, gamma, mask_reward=True))
+    assert "no-reward-at-terminations" in names(pg.check_estimator(fn, target="actor-critic"))
+
+
+def test_axes_mixed_up_are_named():
+    def flat(r):
+        A, carry, delta, keep = np.zeros(r.rewards.size), 0.0, right_delta(r).ravel(), ~r.done.ravel()
+        for i in reversed(range(len(A))):
+            A[i] = carry = delta[i] + GAMMA * LAM * keep[i] * carry
+        return A.reshape(r.rewards.shape)
+    def over_rows(r):
+        A, carry, delta = np.zeros_like(r.rewards), 0.0, right_delta(r)
+        for n in reversed(range(len(A))):
+            A[n] = carry = delta[n] + GAMMA * LAM * ~r.done[n] * carry
+        return A
+    assert names(pg.check_advantages(flat, GAMMA, LAM, form="rollout")) == {"flattened"}
+    assert names(pg.check_advantages(over_rows, GAMMA, LAM, form="rollout")) == {"transposed"}
+
+
+def test_returns_made_of_normalised_advantages_are_told():
+    def fn(rewards, values, terminated, truncated, right=False):
+        A, carry = np.zeros_like(rewards), 0.0
+        for t in reversed(range(rewards.shape[1])):
+            delta = rewards[:, t] + GAMMA * values[:, t + 1] * ~terminated[:, t] - values[:, t]
+            A[:, t] = carry = delta + GAMMA * LAM * ~(terminated | truncated)[:, t] * carry
+        normal = (A - A.mean()) / (A.std() + 1e-8)
+        return normal, (A if right else normal) + values[:, :-1]
+    words = [pg.check_advantages(lambda *given, right=right: fn(*given, right=right), GAMMA, LAM, output="both").diagnosis[0].words
+             for right in (False, True)]
+    assert "made of these" in words[0] and "normalised" in words[0]
+    assert "made of these" not in words[1] and "normalised" in words[1]
+
+
+@pytest.mark.parametrize(("bug", "weights"), [
+    ("mean-reward", lambda R, p, n: (R / n, 1.0)), ("probability", lambda R, p, n: (R, p)),
+    ("whole-return-sequence-mean", lambda R, p, n: (R, 1 / n))])
+def test_weights_with_the_same_mean_are_told_apart_by_the_weights(bug, weights):
+    def fn(batch):
+        n = batch.valid.sum(axis=1).astype(float)
+        R, times = weights((batch.rewards * batch.valid).sum(axis=1), np.exp(batch.log_probs), n)
+        R = R.reshape(-1, 3)
+        A = (R - (R.sum(axis=1, keepdims=True) - R) / 2 * (bug != "whole-return-sequence-mean")).reshape(-1, 1)
+        return A * (times if np.ndim(times) != 1 else times[:, None]) * batch.valid
+    assert bug in names(pg.check_weights(fn, 3, target="gradient up to scale"))
+
+
+def test_only_the_best_of_a_group_reinforced_is_named():
+    def fn(batch):
+        R = (batch.rewards * batch.valid).sum(axis=1).reshape(-1, 3)
+        return (R * (np.arange(3) == R.argmax(axis=1)[:, None])).reshape(-1, 1) * batch.valid
+    assert any("first-best-only" in name for name in names(pg.check_weights(fn, 3, target="gradient up to scale")))
+
+
+def test_one_mistake_is_told_in_one_wording():
+    def no_mask(rewards, values, terminated, truncated):
+        A, carry = np.zeros_like(rewards), 0.0
+        for t in reversed(range(rewards.shape[1])):
+            A[:, t] = carry = rewards[:, t] + GAMMA * values[:, t + 1] - values[:, t] + GAMMA * LAM * carry
+        return A
+    result = pg.check_advantages(no_mask, GAMMA, LAM)
+    assert len(result.diagnosis) == 1 and "done mask is missing" in result.diagnosis[0].words

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..validation import first
 from .asking import ADVANTAGES, BOTH, RETURNS
-from .likeness import nearest
+from .likeness import nearest, one_of_each
 from .numbers import of_the_right, other_numbers
 from .paths import ABSENT, AS_TERMINATION, BOOTSTRAP, Rollout
 from .references import Setting, reference
+from .result import Finding
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,13 @@ def _share(part, whole) -> float:
     if part == 0:
         return 0.0
     return part / whole if np.isfinite(part) and whole > 0 else float("inf")
+
+
+def _made_of(c) -> bool:
+    """The returns found are the advantages found plus the values."""
+    advantages, returns = c.found
+    gap = np.where(c.record.valid, returns - advantages - c.record.values, 0.0)
+    return bool(np.abs(gap).max() <= 1e-5 * np.abs(returns).max())
 
 
 def _end(c, row, step) -> str:
@@ -97,12 +105,34 @@ class Comparison:
         if findings:
             return findings, next_best
         one, two = self._composed()
-        for tier in (one, two):
-            findings, closest = nearest(found, expected, candidates(tier), multiples=False)
-            next_best = min(next_best, closest)
-            if findings:
-                return findings, next_best
-        return other_numbers(self, compared) or of_the_right(compared), next_best
+        findings, closest = nearest(found, expected, candidates(one), multiples=False)
+        findings = findings or other_numbers(self, compared) or of_the_right(self.setting, compared)
+        if not findings:
+            findings, _ = nearest(found, expected, candidates(bug for bug in two if self._near(bug, compared[0])), multiples=False)
+        return one_of_each(findings) or self._each_output(compared), min(next_best, closest)
+
+    def _near(self, bug, c) -> bool:
+        """One record is enough to see that this is not it."""
+        return bool(np.abs(self.wrong(bug, c.record) - c.found).max() <= 1e-3 * max(np.abs(c.found).max(), np.abs(c.expected).max()))
+
+    def _each_output(self, compared) -> tuple[Finding, ...]:
+        """Of a pair: what is wrong with the advantages, and whether the returns are made of them, or wrong by themselves."""
+        if self.output != BOTH:
+            return ()
+        told: list = []
+        for place, output in enumerate((ADVANTAGES, RETURNS)):
+            ones = [Compared(c.record, c.found[[place]], c.expected[[place]]) for c in compared]
+            if all(c.deviation <= self.tolerance for c in ones):
+                continue
+            if output == RETURNS and told and all(_made_of(c) for c in compared):
+                told.append(Finding("made-of-them", "the returns are made of these advantages", 0.0, look="the order: returns first"))
+                continue
+            found, _ = replace(self, output=output).diagnose(ones)
+            if not found:
+                return ()
+            told.append(replace(found[0], words=f"{output}: {found[0].words}"))
+        return (Finding(" + ".join(f.bug for f in told), "; ".join(f.words for f in told), max(f.residual for f in told),
+                        look=" and ".join(filter(None, (f.look for f in told)))),) if told else ()
 
     def _composed(self):
         """Recursions with one part exchanged, and with two."""

@@ -17,11 +17,15 @@ import numpy as np
 from ..errors import PGTheoryError
 from ..mdp import MDP
 from . import tuples
+from .additions import added, other_temperature
+from .expected import at_the_end
+from .likeness import factor_words, one_of_each
 from .result import Finding
 from .targets import as_target
+from .zoo.added import ADDED
 from .zoo.exchanged import critic_bugs, plain_bugs
 from .zoo.gradients import GRADIENTS
-from .zoo.mutant import LAM, Mutant
+from .zoo.mutant import LAM, Mutant, Steps, to_go
 
 NAMED = 1e-6            # relative distance below which a bug is named
 NO_TRACE = 1e-9         # relative bias below which a bug cannot be seen
@@ -50,6 +54,7 @@ class Suspects:
     """The bugs of the zoo on these problems, beside the function's own moments."""
 
     def __init__(self, compared, target, k):
+        self.known: frozenset[Mutant] = frozenset()
         self.fixtures, self.target, self.k = [c.fixture for c in compared], target, k
         self.found, self.expected = (_joined(getattr(c, name) / c.scale for c in compared) for name in ("found", "expected"))
         self.squares = _joined(c.answers.squares / c.scale**2 for c in compared)
@@ -66,7 +71,7 @@ class Suspects:
     def as_they_stand(self, discounted=True, episodes=False):
         off = self.target.discounted and not discounted
         return [Fit(m, _distance(self.bias, mean - self.expected), 1.0, off, squares)
-                for m, mean, squares in self._moments(self.target.discounted and discounted, episodes)
+                for m, mean, squares in self._moments(self.target.discounted and discounted, episodes, off or episodes)
                 if not (off and m.bug == NO_GAMMA_T)]
 
     def up_to_a_factor(self, of_the_bias):
@@ -102,8 +107,19 @@ class Suspects:
         mutant = Mutant(f"other-{bug}", f"{name} is {best.x:.6g}", look=f"is {name} written into the code?")
         return Fit(mutant, float(best.fun), undiscounted=undiscounted)
 
-    def _moments(self, discounted, episodes=False):
-        """(bug, mean, squares) over all fixtures, of the bugs that exist here and leave a trace."""
+    def _far(self, mutant, discounted, episodes) -> bool:
+        """The first problem is enough to see that this is not it."""
+        if self.target.up_to_scale:
+            return False
+        first = _everywhere(mutant, self.fixtures[:1], self.target, self.k, discounted, episodes)
+        if first is None:
+            return True
+        mean = np.ravel(first[0][0])
+        unit = max(float(np.linalg.norm(self.bias)), 1e-9 * float(np.linalg.norm(self.found)))
+        return float(np.linalg.norm(mean - self.found[:mean.size])) > 10 * self.limit * unit
+
+    def _moments(self, discounted, episodes=False, near=False):
+        """(bug, mean, squares) over all fixtures, of the bugs that exist here and leave a trace; only near ones where asked."""
         expected = _values(self.target, self.fixtures)
         plain = _values(as_target("gradient" if discounted else "without gamma^t"), self.fixtures)
         on_policy = all(fixture.on_policy for fixture in self.fixtures)
@@ -111,6 +127,8 @@ class Suspects:
             own = as_target(mutant.target)
             if (own.off_policy and on_policy) or (own.critic != self.target.critic and self.target.off_policy):
                 continue        # its ratios are all 1; it is no bug of ratios
+            if near and self._far(mutant, discounted, episodes):
+                continue
             moments = _everywhere(mutant, self.fixtures, self.target, self.k, discounted, episodes)
             if moments is None:
                 continue
@@ -131,10 +149,38 @@ class Suspects:
         if self.k > 1 or self.target.up_to_scale or untried(self.fixtures, 1):
             return
         bugs = critic_bugs(name, number) if self.target.critic == "random" else plain_bugs(self.target.off_policy)
+        self.known = frozenset(bug for bug in bugs if bug.known)
         for n in (0, 1):
             fits = list(filter(None, (self._fit(bug) for bug in bugs if bug.bug.count(" + ") == n)))
             if fits:
                 yield fits
+
+    def added(self):
+        """Terms of which a multiple is added to what is right."""
+        if self.k > 1 or untried(self.fixtures, 1):
+            return ()
+        off = not self.target.discounted
+        terms = []
+        for mutant in ADDED:
+            moments = _everywhere(mutant, self.fixtures, self.target, 1, not off)
+            if moments is not None:
+                terms.append((mutant, _joined(mean for mean, _ in moments)))
+        return added(self.found, self.expected, terms, self.target.up_to_scale, self.limit)
+
+    def other_temperature(self):
+        """The score of the policy at another multiple of theta, for tabular soft-max policies."""
+        if self.k > 1 or untried(self.fixtures, 1) or self.target.up_to_scale or self.target.critic != "exact":
+            return ()
+        if _base(self.target.name) not in ("gradient", "off-policy", "semi-gradient"):
+            return ()
+        tables = [_table(fixture, self.target) for fixture in self.fixtures]
+
+        def mean_at(x):
+            return _joined(np.einsum("sa,sa...->...", table, np.asarray(f.policy.score(x * np.asarray(f.theta, dtype=float)), dtype=float))
+                           for f, table in zip(self.fixtures, tables, strict=True))
+        if _distance(mean_at(1.0), self.expected) > NO_TRACE:
+            return ()           # the target is not made of these weights
+        return other_temperature(self.found, self.expected, mean_at, self.limit)
 
     def _fit(self, bug):
         """The bug where it fits everywhere; the first problem is enough to see that it does not."""
@@ -177,16 +223,37 @@ def diagnose(compared, target, k) -> tuple[tuple[Finding, ...], float]:
         named = [fit for fit in fits if fit.residual <= suspects.limit]
         if named:
             named = sorted(_same_squares(named, suspects), key=suspects.order)
-            return tuple(fit.finding() for fit in named), _best(fit for fit in fits if fit.residual > suspects.limit)
-    if not suspects.scaled:
-        for exchanged in suspects.exchanged():
-            named = sorted(_same_squares(exchanged, suspects), key=lambda fit: fit.residual)
-            return tuple(fit.finding() for fit in named), _best(plain)
+            return one_of_each(fit.finding() for fit in named), _best(fit for fit in fits if fit.residual > suspects.limit)
     if suspects.scaled and abs(suspects.factor) > NO_TRACE:
-        factor = Finding("factor", f"it is {suspects.factor:.6g} times the target", 0.0,
-                         look="a constant factor: declare 'up to scale' if it is meant")
-        return (factor,), _best(plain)
+        return (_of_factor(suspects),), _best(plain)
+    if suspects.scaled:
+        return (), _best(plain)
+    numbers = padding(compared) or suspects.added() or suspects.other_temperature()
+    if numbers:
+        return numbers, _best(plain)
+    for exchanged in suspects.exchanged():
+        named = sorted(_same_squares(exchanged, suspects), key=lambda fit: (fit.mutant not in suspects.known, fit.residual))
+        known = [fit for fit in named if fit.mutant in suspects.known]
+        return one_of_each(fit.finding() for fit in known or named), _best(plain)
     return (), _best(plain)
+
+
+def _of_factor(suspects) -> Finding:
+    """The one number between the function and the target; what it is made of comes first."""
+    gammas = {float(fixture.gamma) for fixture in suspects.fixtures}
+    words = factor_words(suspects.factor, gammas.pop() if len(gammas) == 1 else 1.0)
+    look = "where gamma^t is counted on: before the update, or after it" if "gamma^(t" in words else (
+        "a constant factor: declare 'up to scale' if it is meant")
+    return Finding("factor", words, 0.0, look=look)
+
+
+def padding(compared) -> tuple[Finding, ...]:
+    """Steps after the end are counted: nothing is wrong but the parameters of terminal states, where nobody acts."""
+    if not all(at_the_end(c) for c in compared):
+        return ()
+    return (Finding("padding-counted", "steps after the end of an episode are counted: the padding mask is forgotten", 0.0,
+                    look="multiply with batch.valid, or go through `for tau in batch`: the whole bias is in the parameters of a "
+                         "terminal state"),)
 
 
 def _same_squares(fits, suspects):
@@ -241,6 +308,19 @@ def _everywhere(mutant, fixtures, target, k, discounted, episodes=False):
     except (PGTheoryError, TypeError, ValueError, IndexError, ZeroDivisionError):
         return None
     return moments if all(np.isfinite(mean).all() for mean, _ in moments) else None
+
+
+@lru_cache(maxsize=32)
+def _table(fixture, target):
+    """(S, A): the mean weight of each score in the gradient, every state and action added up over time."""
+    batch, lead = fixture.batch, np.asarray(fixture.batch.probability, dtype=float)[:, None]
+    steps = Steps(batch, fixture.policy, fixture.theta, fixture.gamma, target.discounted)
+    ratio = np.cumprod(steps.ratio, axis=-1)
+    G = to_go(ratio * steps.r, steps.gamma) if target.name.startswith("off-policy") else (
+        steps.ratio * steps.G if target.off_policy else steps.G)
+    S, A = fixture.pi.shape
+    place = batch.states[:, :-1] * A + batch.actions
+    return np.bincount(place.ravel(), weights=np.where(steps.valid, lead * steps.d * G, 0.0).ravel(), minlength=S * A).reshape(S, A)
 
 
 def _with_gamma(fixture, gamma):

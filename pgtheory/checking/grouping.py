@@ -66,13 +66,13 @@ def enumerate_groups(fixture: Fixture, size: int, same_start: bool, unordered=Fa
     >>> groups.rows.tolist(), groups.probability.tolist()
     ([[0, 0], [0, 1], [1, 1]], [0.25, 0.5, 0.25])
     """
-    probability, pools = np.asarray(fixture.batch.probability, dtype=float), _pools(fixture, same_start)
-    rows_in_all = _count(pools, size, unordered) * size
+    probability, found = np.asarray(fixture.batch.probability, dtype=float), pools(fixture, same_start)
+    rows_in_all = counted(found, size, unordered) * size
     if rows_in_all > ROWS:
         raise PGTheoryError(f"there are {rows_in_all} rows in all groups of {size} trajectories, more than the limit of {ROWS}: "
                             "take a smaller group_size")
     rows, weights = [], []
-    for pool in pools:
+    for pool in found:
         share = probability[pool].sum()
         for chosen, ways in tuples.groups(len(pool), size, unordered):
             rows.append(pool[chosen])
@@ -80,13 +80,14 @@ def enumerate_groups(fixture: Fixture, size: int, same_start: bool, unordered=Fa
     return Groups(fixture, read_only(np.concatenate(rows)), read_only(np.concatenate(weights)), unordered)
 
 
-def _pools(fixture, same_start):
+def pools(fixture, same_start):
     """Which trajectories may be in one group."""
     states = fixture.batch.states[:, 0] if same_start else np.zeros(len(fixture.batch), dtype=int)
     return [np.flatnonzero(states == s) for s in np.unique(states)]
 
 
-def _count(pools, size, unordered) -> int:
+def counted(pools, size, unordered) -> int:
+    """Number of groups with all members from one pool."""
     return sum(tuples.count(len(pool), size, unordered) for pool in pools)
 
 
@@ -109,7 +110,7 @@ def group_problems(size: int, gamma: float, critic: str, same_start: bool, at_mo
         raise PGTheoryError(f"group_size is {size}: groups of up to {LARGEST} are gone through")
     problems: list[Groups] = []
     for seed, fixture in enumerate(generic_fixtures(1, critic=critic)):
-        problem = _problem(seed, fixture, size, gamma, critic, *_structure(seed, fixture, size, gamma, critic, same_start, at_most))
+        problem = problem_for(seed, fixture, size, gamma, critic, *_structure(seed, fixture, size, gamma, critic, same_start, at_most))
         problems.append(enumerate_groups(problem, size, same_start, at_most is not None))
         if problems[0].rows.size * (len(problems) + 1) > PLENTY:
             break
@@ -121,11 +122,11 @@ def _structure(seed, fixture, size, gamma, critic, same_start, at_most):
     if at_most is None:
         return STRUCTURES.get(size, (FULL, 3))
     return next((shape for shape in UNORDERED
-                 if _count(_pools(_problem(seed, fixture, size, gamma, critic, *shape), same_start), size, True) <= at_most),
+                 if counted(pools(problem_for(seed, fixture, size, gamma, critic, *shape), same_start), size, True) <= at_most),
                 UNORDERED[-1])
 
 
-def _problem(seed, fixture, size, gamma, critic, allowed, horizon) -> Fixture:
+def problem_for(seed, fixture, size, gamma, critic, allowed, horizon) -> Fixture:
     """The built-in problem with this gamma; for groups a smaller one, with two live states and a start in each."""
     values = fixture.critic if critic == "random" else None
     if size == 1:

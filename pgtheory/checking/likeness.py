@@ -36,6 +36,44 @@ def nearest(found, expected, candidates: Iterable, multiples=True) -> tuple[tupl
     return findings, min((residual for residual, _, _ in plain if residual > alike), default=float("inf"))
 
 
+def factor_words(factor, gamma=1.0, lam=1.0) -> str:
+    """A constant factor in words, by what it is made of where that is plain.
+
+    >>> factor_words(0.64, 0.8)
+    'it is 0.64 times the target, which is gamma^2: a power of gamma too many (gamma^(t+2) for gamma^t)'
+    >>> factor_words(0.5, 0.8)
+    'it is 0.5 times the target'
+    """
+    words = f"it is {factor:.6g} times the target"
+    for k in (1, -1, 2, -2, 3, -3):
+        if 0 < gamma < 1 and _equal(factor, gamma**k):
+            off = f"gamma^(t{k:+d}) for gamma^t"
+            power = "gamma" if k == 1 else f"gamma^{k}"
+            return f"{words}, which is {power}: {'a power of gamma too many' if k > 0 else 'a power of gamma is missing'} ({off})"
+    named = (("1 - gamma", 1 - gamma), ("1/(1 - gamma)", 1 / (1 - gamma) if gamma < 1 else 1.0), ("lambda", lam),
+             ("gamma lambda", gamma * lam), ("1 - lambda", 1 - lam))
+    which = next((name for name, number in named if number not in (0.0, 1.0) and _equal(factor, number)), "")
+    return f"{words}, which is {which}" if which else words
+
+
+def _equal(a, b) -> bool:
+    return abs(a - b) <= 1e-6 * abs(b)
+
+
+def one_of_each(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Ties that are the same mistake told in several ways, each told once: the first of them."""
+    kept: dict[str, Finding] = {}
+    for finding in findings:
+        kept.setdefault(_core(finding.bug), finding)
+    told = {finding.words: finding for finding in reversed(kept.values())}
+    return tuple(finding for finding in kept.values() if told[finding.words] is finding)
+
+
+def _core(bug) -> str:
+    """The name without what stands at the end of a row, where nothing is looked at."""
+    return " + ".join(sorted(part.removesuffix("-open").removesuffix("-closed").replace("row-end", "none") for part in bug.split(" + ")))
+
+
 def _ranked(fits):
     """The best first, one of each id."""
     best = {bug.bug: (residual, scale, bug) for residual, scale, bug in sorted(fits, key=lambda fit: -fit[0])}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .likeness import factor_words
 from .references import reference
 from .result import Finding
 
@@ -36,7 +37,7 @@ def other_numbers(comparison, compared) -> tuple[Finding, ...]:
                  for residual, words, bug in sorted(found) if residual <= FITS)
 
 
-def of_the_right(compared) -> tuple[Finding, ...]:
+def of_the_right(setting, compared) -> tuple[Finding, ...]:
     """A multiple of what is right; or, record by record, a multiple plus a constant."""
     x, y = (np.concatenate([getattr(c, name)[:, c.record.valid].ravel() for c in compared]) for name in ("expected", "found"))
     deviation = float(np.linalg.norm(y - x))
@@ -45,7 +46,7 @@ def of_the_right(compared) -> tuple[Finding, ...]:
         return ()
     left = float(np.linalg.norm(y - factor * x)) / deviation
     if left <= FITS:
-        return (Finding("factor", f"it is {factor:.6g} times the target", left, look="a constant factor"),)
+        return (Finding("factor", factor_words(factor, setting.gamma, setting.trace), left, look="a constant factor"),)
     lines = [_line(c) for c in compared]
     left = float(np.sqrt(sum(gap for *_, gap in lines))) / deviation
     if left > FITS:

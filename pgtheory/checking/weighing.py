@@ -16,21 +16,34 @@ PROBED = 8              # groups that are asked for alone, beside the shortest a
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """weights : (G, k, T), as for a group by itself; called : how they were asked for, "" where nothing depends on it;
-    coupled : bool, the groups of a call change each other, so that only one problem is gone through"""
+    """weights : (G, k, T), as for a group by itself, empty where no such call is made; called : how they were asked for, "" where
+    nothing depends on it; coupled : bool, the groups of a call change each other, so that only one problem is gone through;
+    rescaled : bool, their number changes the size of the weights, otherwise than a mean over rows does"""
 
     weights: np.ndarray
     called: str = ""
     coupled: bool = False
+    rescaled: bool = False
 
 
 def nature(fn, groups: Groups) -> tuple[bool, bool]:
     """(order does not matter within a group, groups of one call change each other), as far as some groups tell."""
     chosen = np.unique(np.linspace(0, len(groups.rows) - 1, PROBED).astype(int))
-    together = _weights(fn, groups, chosen)
-    alone = np.stack([_weights(fn, groups, [g])[0] for g in chosen])
+    together = weights_of(fn, groups, chosen)
+    alone = _each_alone(fn, groups, chosen)
+    if alone is None:
+        return False, True
     coupled = not close(alone, together) and _share(alone, together) is None
     return groups.size > 1 and _takes_any_order(fn, groups), coupled
+
+
+def _each_alone(fn, groups, chosen):
+    """The weights of some groups, one call each; None where the function takes several groups only."""
+    try:
+        with np.errstate(all="ignore"):
+            return np.stack([weights_of(fn, groups, [g])[0] for g in chosen])
+    except EstimatorError:
+        return None
 
 
 def _takes_any_order(fn, groups) -> bool:
@@ -39,28 +52,32 @@ def _takes_any_order(fn, groups) -> bool:
     for g in rng.integers(len(groups.rows), size=2 * PROBED):
         order = rng.permutation(groups.size) if g % 2 else np.roll(np.arange(groups.size), 1)
         turned = Groups(groups.fixture, groups.rows[[g]][:, order], groups.probability[[g]])
-        if not close(_weights(fn, groups, [g])[0][order], _weights(fn, turned, slice(None))[0]):
+        if not close(weights_of(fn, groups, [g])[0][order], weights_of(fn, turned, slice(None))[0]):
             return False
     return True
 
 
 def ask(fn, groups: Groups) -> Answer:
     """The weights of all groups, in one call where groups do not change each other."""
-    together = _weights(fn, groups, slice(None))
+    together = weights_of(fn, groups, slice(None))
     chosen = _probes(groups, together)
-    alone = np.stack([_weights(fn, groups, [g])[0] for g in chosen])
-    again = np.stack([_weights(fn, groups, [g])[0] for g in chosen])
+    alone, again = _each_alone(fn, groups, chosen), _each_alone(fn, groups, chosen)
+    if alone is None or again is None:
+        return Answer(np.zeros(0), "with several groups: it takes no group by itself", coupled=True)
     if not close(alone, again):
         raise EstimatorError(_two_answers(fn, groups, chosen, again))
     if close(alone, together[chosen]):
         return Answer(together)
     share = _share(alone, together[chosen])
+    if share is None and groups.size == 1:
+        return Answer(np.zeros(0), "with several rows: the rows of one call change each other", coupled=True)
     if share is None:
-        weights = np.concatenate([_weights(fn, groups, [g]) for g in range(len(groups.rows))])
-        return Answer(weights, "group by group: the groups of one call change each other", coupled=True)
+        weights = np.concatenate([weights_of(fn, groups, [g]) for g in range(len(groups.rows))])
+        return Answer(weights, "group by group and in crowds: the groups of one call change each other", coupled=True)
     if abs(share / len(groups.rows) - 1) < 1e-5:
         return Answer(together * groups.rows.size, "its weights are divided by the number of rows of a call: it takes the mean itself")
-    return Answer(together * share, f"on all groups, whose number changes the weights by {share:.6g}: given as for one group")
+    return Answer(together * share, f"on all groups, whose number changes the weights by {share:.6g}: given as for one group",
+                  rescaled=True)
 
 
 def _probes(groups, weights):
@@ -73,7 +90,7 @@ def _probes(groups, weights):
 
 
 def _two_answers(fn, groups, chosen, again) -> str:
-    once_more = np.stack([_weights(fn, groups, [g])[0] for g in chosen])
+    once_more = np.stack([weights_of(fn, groups, [g])[0] for g in chosen])
     cause = ("keeps state between calls (a running mean, a counter, a cache): start afresh in every call"
              if close(again, once_more) else "draws random numbers without a seed of its own: seed it in every call")
     return f"your function gives two answers to one question: it {cause}"
@@ -86,8 +103,8 @@ def _share(alone, together):
     return factor if factor > 0 and close(alone, factor * together) else None
 
 
-def _weights(fn, groups, chosen):
-    """(g, k, T) in float64, 0 where there is no step."""
+def weights_of(fn, groups, chosen):
+    """The weights of some groups of one call, (g, k, T) in float64, 0 where there is no step."""
     batch = groups.batch(chosen)
     answer = _as_weights(call(fn, batch), batch)
     changed = batch.changed()

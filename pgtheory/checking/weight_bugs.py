@@ -7,10 +7,12 @@ from functools import lru_cache
 import numpy as np
 
 from ..trajectories.scores import contract_scores
+from .additions import added
 from .asking import close
 from .grouping import Groups
-from .likeness import nearest
+from .likeness import factor_words, nearest, one_of_each
 from .result import Finding
+from .zoo.added import ADDED
 
 SOME, ALIKE = 400, 0.97 # groups looked at for weights with parts exchanged; share that must be the same: ties are rounded either way
 MOST = 0.8              # share of groups on which a bug of sets may be the same in any order: some divide rounding by rounding
@@ -40,10 +42,21 @@ def diagnose(compared, target):
     candidates = [(bug, np.concatenate([np.ravel(known[bug] / c.scale_of(known[bug])) for c, known in zip(compared, means, strict=True)]))
                   for bug in everywhere]
     findings, next_best = nearest(found, expected, candidates)
-    told = tuple(f for f in findings if len(findings) > 1 and any(
+    told = tuple(f for f in findings if any(
         all(_same_weights(c, bug, target) for c in compared) for bug, _ in candidates if bug.bug == f.bug))
-    findings = told or findings or _exchanged(compared, target, found, expected)
-    return (findings, next_best) if findings else (_factor(found, expected), next_best)
+    findings = told or _exchanged(compared, target, found, expected) or findings or _added(compared, target, found, expected)
+    return (one_of_each(findings), next_best) if findings else (_factor(found, expected, compared), next_best)
+
+
+def _added(compared, target, found, expected) -> tuple[Finding, ...]:
+    """A term of which a multiple is added to weights that are right."""
+    terms = []
+    for mutant in ADDED:
+        if mutant.weights is not None:
+            means = (expectation(c.groups, _bug_weights(mutant, _steps(c.groups, target.discounted))) for c in compared)
+            terms.append((mutant, np.concatenate([np.ravel(mean) for mean in means])))
+    scales = np.concatenate([np.full(c.truth.size, c.scale) for c in compared])     # undone: one scale for all problems
+    return added(found * scales if target.up_to_scale else found, expected, terms, target.up_to_scale)
 
 
 def _exchanged(compared, target, found, expected) -> tuple[Finding, ...]:
@@ -117,11 +130,12 @@ def _same_weights(c, bug, target) -> bool:
     return close(weights / c.scale_of(expectation(c.groups, weights)), c.answer.weights / c.scale)
 
 
-def _factor(found, expected) -> tuple[Finding, ...]:
+def _factor(found, expected, compared) -> tuple[Finding, ...]:
     """The one number that the target would have to be multiplied with, on all problems, or nothing."""
     factor = float(found @ expected / (expected @ expected))
     off = float(np.linalg.norm(found - factor * expected) / np.linalg.norm(found - expected))
     if off > 1e-6 or abs(factor) < 1e-9:
         return ()
-    words = "the sign is flipped" if abs(factor + 1) < 1e-6 else f"{factor:.6g} times the target, whatever the problem"
+    gamma = float(compared[0].groups.fixture.gamma)
+    words = "the sign is flipped" if abs(factor + 1) < 1e-6 else f"{factor_words(factor, gamma)}, whatever the problem"
     return (Finding("factor", words, off, factor, look="a mean where a sum belongs, or a loss where a gain belongs"),)

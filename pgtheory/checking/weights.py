@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..checks.record import FAIL, PASS
+from ..checks.record import FAIL, INCONCLUSIVE, PASS
 from ..errors import PGTheoryError
 from ..horizon import powers
 from ..solution import solve
@@ -21,6 +21,7 @@ from ..validation import whole_number
 from .fixtures import GAMMA, blind_spots
 from .grouping import FEW, MANY, Groups, group_problems
 from .result import DOUBLE, SINGLE, Result
+from .several import all_calls, ask_calls, misplaced, one_group_counts, undecided
 from .targets import Target
 from .targets import as_target as any_target
 from .weighing import Answer, ask, call, nature
@@ -39,8 +40,11 @@ def check_weights(fn, group_size=1, same_start=True, target="gradient", *, gamma
         :class:`~pgtheory.checking.grouping.GroupBatch` of many groups: rewards (N, T), valid (N, T), group (N,), ...; what is
         returned where ``valid`` is False is not looked at. For a loss return minus its derivative by log pi. The estimate of a
         group is the mean over its rows of sum_t w score; the sum, for a function that divides by the number of rows itself,
-        as a mean loss does. A function that couples all groups of a call in another way (a mean over all steps) is called group by
-        group, on one problem: the group is then its batch
+        as a mean loss does. Where the groups of a call change each other (a mean over all steps, a baseline over the whole batch)
+        every group is asked for by itself, and all pairs of groups of a small problem with both in one call, triples too where
+        they are few: all of these must have the right mean, each with a scale of its own where the target leaves that free.
+        Rows of ``group_size=1`` that change each other are asked for together only. Too many pairs are drawn from: that may
+        fail, and is INCONCLUSIVE otherwise
     group_size : int; same_start : bool, the members of a group share the start state
     target : "gradient", "gradient up to scale", "without gamma^t", "without gamma^t up to scale", or another of
         :mod:`pgtheory.checking.targets`. Up to scale a positive factor is free, and reported; a turned gradient is not let pass
@@ -81,7 +85,11 @@ def check_weights(fn, group_size=1, same_start=True, target="gradient", *, gamma
     discount = _discount(fn, k, gamma, declared, same_start)
     problems = group_problems(k, discount, declared.critic, bool(same_start), _at_most(fn, k, discount, declared, bool(same_start)))
     answers = [ask(fn, problems[0])]
-    problems = problems[:1] if answers[0].coupled else problems
+    if answers[0].coupled or (answers[0].rescaled and not declared.up_to_scale):
+        alone = [Compared(problems[0], answers[0], declared)] if answers[0].weights.size else []
+        several = [Compared(calls, ask_calls(fn, calls), declared)
+                   for calls in all_calls(fn, k, discount, declared.critic, bool(same_start))]
+        return _judge_calls(fn, alone, several, answers[0].called, declared, float(tolerance))
     answers += [ask(fn, groups) for groups in problems[1:]]
     return _judge([Compared(groups, answer, declared) for groups, answer in zip(problems, answers, strict=True)], declared,
                   float(tolerance))
@@ -105,7 +113,7 @@ def _discount(fn, k, gamma, target, same_start) -> float:
             raise PGTheoryError(f"gamma is {gamma}: it must lie in [0, 1]")
         return float(gamma)
     groups = group_problems(k, GAMMA, target.critic, bool(same_start), None if k == 1 else 1)[0]
-    batch = groups.batch(slice(0, 1))
+    batch = groups.batch(slice(0, 2))       # one row alone has no other to be compared with
     call(fn, batch)
     return GAMMA if "gamma" in batch.read else 1.0
 
@@ -173,6 +181,38 @@ def _judge(compared, target, tolerance) -> Result:
     findings, next_best = diagnose(compared, target)
     return replace(result, diagnosis=findings, next_best=next_best, where=_where(compared, target, tolerance),
                    look="" if findings else _look(worst))
+
+
+def _judge_calls(fn, alone, several, called, target, tolerance) -> Result:
+    """The verdict where the groups of a call change each other: of single groups, and of calls with several."""
+    alone, several = _as_meant(alone, several, tolerance)
+    details = {"called": "; ".join([called, *(c.groups.words for c in several)])}
+    decided = [c for c in several if not undecided(c)]
+    moved = misplaced(fn, several[0].groups)
+    if moved:
+        details["rows"] = f"{moved[0].words}; those of other groups are noise to the score"
+    if not all(c.within(tolerance, ROUNDING[DOUBLE]) for c in alone):
+        result = _judge(alone, target, tolerance)
+        return replace(result, details={**result.details, **details})
+    if all(c.within(tolerance, ROUNDING[DOUBLE]) for c in decided):
+        result = _judge(alone + decided or several, target, tolerance)
+        if len(decided) < len(several):
+            result = replace(result, verdict=INCONCLUSIVE, precision="", diagnosis=moved, look=(
+                "the groups of a call change each other, and the calls with several groups are too many to go through: those drawn "
+                "show no bias, which is no proof; take a smaller group_size, or compute every group by itself"))
+        return replace(result, details={**result.details, **details})
+    result = _judge(decided, target, tolerance)
+    findings = moved or one_group_counts(decided) or result.diagnosis
+    where = f"with {' and '.join(str(c.groups.together) for c in decided)} {'groups' if alone else 'of them'} in a call"
+    return replace(result, diagnosis=findings, details={**result.details, **details}, look="" if findings else result.look,
+                   where="; ".join([where + (", not with one" if alone else ""), result.where]))
+
+
+def _as_meant(alone, several, tolerance):
+    """Everything as it is, or as sums over the rows of a call, where only that is right: its weights are shares of a mean."""
+    summed = [[replace(c, answer=replace(c.answer, weights=c.answer.weights * c.groups.size)) for c in some] for some in (alone, several)]
+    plain, shares = (all(c.within(tolerance, ROUNDING[DOUBLE]) for some in both for c in some) for both in ((alone, several), summed))
+    return summed if shares and not plain else (alone, several)
 
 
 def _details(compared, target) -> dict:

@@ -7,12 +7,13 @@ of: reward, next value, masks of the value and of the carry, factors, direction,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 
+from ..paths import Rollout
 from ..references import ahead, carried, next_step, stops
 from .advantage_bug import AdvantageBug, backward, forward
 from .boundaries import leaking
@@ -39,13 +40,17 @@ class Recipe:
                     yield self._bug(dict(chosen))
 
     def _bug(self, chosen) -> AdvantageBug:
-        words = ", and ".join(self.parts[part][choice][0] for part, choice in chosen.items())
+        words = JOINT.get(frozenset(chosen.values())) or ", and ".join(self.parts[part][choice][0] for part, choice in chosen.items())
         values = {part: table[chosen.get(part, RIGHT)][1] for part, table in self.parts.items()}
-        return AdvantageBug(" + ".join(chosen.values()), words, lambda r, s: self.run(r, s, values), (),
+        return AdvantageBug(" + ".join(chosen.values()), words, lambda r, s: values["layout"](self.run, r, s, values), (),
                             " and ".join(LOOK.get(part, part) for part in chosen))
 
 
-LOOK = {"stop": "the mask of the next value", "cut": "the mask of the carry", "following": "the next value", "factor": "the carry",
+JOINT = {       # two exchanges that are one mistake
+    frozenset(("stop-none", "cut-none")): "the done mask is missing: the next value and the carry count over every end",
+    frozenset(("stop-none", "cut-row-end")): "the done mask is missing inside a row: the next value and the carry count over every end"}
+LOOK = {"layout": "the order of the axes: rows are environments, columns time",
+        "stop": "the mask of the next value", "cut": "the mask of the carry", "following": "the next value", "factor": "the carry",
         "minus": "what is subtracted", "output": "what is done to the result", "direction": "the direction of the loop",
         "reward": "the index of the reward", "gamma": "gamma before the next value", "window": "what ends the window",
         "power": "the power of gamma before the last value", "steps": "the length of the window", "mix": "the mixture",
@@ -101,6 +106,10 @@ REWARD = {
     RIGHT: ("", lambda r: r.rewards), "reward-before": ("step t has the reward of t-1", lambda r: backward(r.rewards)),
     "reward-after": ("step t has the reward of t+1", lambda r: forward(r.rewards)),
     "no-reward-at-the-end": ("the reward of the step that ends an episode is lost", lambda r: np.where(r.done, 0.0, r.rewards)),
+    "no-reward-at-terminations": ("the reward of the step that terminates is lost: the done mask multiplies the reward too",
+                                  lambda r: np.where(r.terminated, 0.0, r.rewards)),
+    "no-reward-at-limits": ("the reward of the step cut by a time limit is lost", lambda r: np.where(r.truncated, 0.0, r.rewards)),
+    "reward-signs": ("only the signs of the rewards count", lambda r: np.sign(r.rewards)),
     "no-reward": ("the reward is left out", lambda r: np.zeros_like(r.rewards)),
     "reward-clipped": ("rewards are clipped to [-1, 1]", lambda r: np.clip(r.rewards, -1, 1)),
     "reward-sign-flipped": ("the reward has the wrong sign", lambda r: -r.rewards)}
@@ -142,6 +151,31 @@ OUTPUT = {
     "clipped": ("the result is clipped to [-1, 1]", lambda A, r, s: np.clip(A, -1, 1))}
 DIRECTION = {RIGHT: ("", False), "forwards": ("the loop runs forwards in time: past residuals are summed", True)}
 CUT, STOP = _masks(lambda r, s: r.done, "cut"), _masks(stops, "stop")
+
+
+# ------------------------------------------------------------------------------------------------ the layout
+
+
+def _all(r, change):
+    return Rollout(**{f.name: change(getattr(r, f.name)) for f in fields(Rollout)})
+
+
+def _laid_out(to, back):
+    """The recursion on a record whose axes are something else, and its results put back."""
+    def around(run, r, s, p):
+        return tuple(back(x, r.rewards.shape) for x in run(_all(r, to), s, p))
+    return around
+
+
+LAYOUT = {
+    RIGHT: ("", lambda run, r, s, p: run(r, s, p)),
+    "flattened": ("the rows are flattened into one: what is carried runs from one environment into the next",
+                  _laid_out(lambda x: x.reshape(1, -1), lambda x, shape: x.reshape(shape))),
+    "flattened-in-time": ("the record is flattened time first: what is carried runs through the environments at each time",
+                          _laid_out(lambda x: x.T.reshape(1, -1), lambda x, shape: x.reshape(shape[::-1]).T)),
+    "transposed": ("the recursion runs over the environments, not over time", _laid_out(lambda x: x.T, lambda x, shape: x.T)),
+    "environments-reversed": ("the rows are in reversed order", _laid_out(lambda x: x, lambda x, shape: x[::-1])),
+    "rows-rolled": ("the rows are one environment off", _laid_out(lambda x: x, lambda x, shape: np.roll(x, 1, axis=0)))}
 
 
 # ------------------------------------------------------------------------------------------------ the recursions
@@ -233,11 +267,11 @@ def _ratios(name, subject):
 
 
 GAE = Recipe(_gae, {"reward": REWARD, "stop": STOP, "following": FOLLOWING, "minus": MINUS, "gamma": GAMMA, "factor": FACTOR,
-                    "cut": CUT, "direction": DIRECTION, "output": OUTPUT})
+                    "cut": CUT, "direction": DIRECTION, "output": OUTPUT, "layout": LAYOUT})
 RETURNS = Recipe(_returns, {"reward": REWARD, "stop": STOP, "following": FOLLOWING, "minus": MINUS, "gamma": GAMMA, "mix": MIX,
-                            "mixed": MIXED, "cut": CUT, "output": OUTPUT})
+                            "mixed": MIXED, "cut": CUT, "output": OUTPUT, "layout": LAYOUT})
 N_STEP = Recipe(_n_step, {
-    "reward": REWARD, "stop": STOP, "following": FOLLOWING, "minus": MINUS, "gamma": GAMMA, "output": OUTPUT,
+    "reward": REWARD, "stop": STOP, "following": FOLLOWING, "minus": MINUS, "gamma": GAMMA, "output": OUTPUT, "layout": LAYOUT,
     "window": {RIGHT: ("", ""), "window-crosses": ("the window runs over the end of the episode", "crosses"),
                "window-crosses-masked": ("the window runs over the end of the episode, and its value counts 0 where any step "
                                          "in it terminates", "any")},
@@ -251,7 +285,7 @@ N_STEP = Recipe(_n_step, {
               "one-step-more": ("the window has n + 1 steps", lambda n: n + 1),
               "one-step": ("the window has one step", lambda n: 1)}})
 V_TRACE = Recipe(_v_trace, {
-    "reward": REWARD, "stop": STOP, "following": FOLLOWING, "minus": MINUS, "cut": CUT, "output": OUTPUT,
+    "reward": REWARD, "stop": STOP, "following": FOLLOWING, "minus": MINUS, "cut": CUT, "output": OUTPUT, "layout": LAYOUT,
     "clip": {RIGHT: ("", lambda raw: np.minimum(raw, 1)), "no-clip": ("no ratio is clipped", lambda raw: raw),
              "no-ratios": ("all ratios are 1", np.ones_like)},
     "rho": _ratios("rho", "the ratio of the residual"), "c": _ratios("c", "the ratio of the trace"),

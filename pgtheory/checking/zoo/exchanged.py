@@ -15,7 +15,7 @@ import numpy as np
 from ..paths import Rollout
 from ..references import Setting
 from .advantages import BUGS
-from .composed import composed
+from .composed import LAYOUT, composed
 from .mutant import Mutant, earlier, later, so_far, to_go
 
 RIGHT = ""
@@ -38,15 +38,15 @@ def critic_bugs(name: str, number) -> tuple[Mutant, ...]:
     target, numbers = settings[name]
     family = Setting(0.5, target=target).family
     known = [bug for bug in BUGS if family in bug.families and bug.shown.get("form") != "rollout"]
-    single = [bug for bug in composed(family) if " + " not in bug.bug and "starts" not in bug.bug]
-    return tuple(_as_estimator(bug, target, numbers, name) for bug in (*known, *single))
+    single = [bug for bug in composed(family) if " + " not in bug.bug and "starts" not in bug.bug and bug.bug not in LAYOUT]
+    return tuple(_as_estimator(bug, target, numbers, name, bug in known) for bug in (*known, *single))
 
 
-def _as_estimator(bug, target, numbers, name):
+def _as_estimator(bug, target, numbers, name, known):
     def weights(s):
         setting = Setting(float(s.gamma), target=target, form="arrays", **numbers)
         return s.d * bug.wrong(_record(s), setting)[0]
-    return Mutant(bug.bug, bug.words, weights, links=bug.links, look=bug.look, target=name)
+    return Mutant(bug.bug, bug.words, weights, links=bug.links, look=bug.look, target=name, known=known)
 
 
 def _record(s) -> Rollout:
@@ -163,7 +163,8 @@ OFF = {"earned": EARNED, "ratios": RATIOS, "extent": EXTENT, "whole": WHOLE, "su
 
 def _weights(s, p):
     x = p["summed"](s, p["earned"](s))
-    return p["weighed"](s) * (x - p["subtracted"](s, x)) * p["placed"](s)
+    w = p["weighed"](s) * (x - p["subtracted"](s, x)) * p["placed"](s)
+    return w * p["differentiated"](s) if "differentiated" in p else w
 
 
 def _plain(s, p):
@@ -183,14 +184,15 @@ def plain_bugs(off_policy: bool) -> tuple[Mutant, ...]:
     ([False], True)
     """
     run, parts = (_off_policy, OFF) if off_policy else (_plain, PLAIN)
-    return tuple(Mutant(name, words, estimates=partial(run, p=values), look=look, target="off-policy" if off_policy else "gradient")
+    return tuple(Mutant(name, words, estimates=partial(run, p=values), look=look, known=False,
+                        target="off-policy" if off_policy else "gradient")
                  for name, words, look, values in chosen(parts))
 
 
 @lru_cache(maxsize=1)
 def plain_weights() -> tuple[Mutant, ...]:
     """Weights of single rows without a critic, one part exchanged, then two; the scores are right."""
-    parts = {name: table for name, table in PLAIN.items() if name != "scored"}
+    parts = {name: table for name, table in PLAIN.items() if name != "scored"} | {"differentiated": DIFFERENTIATED}
     return tuple(Mutant(name, words, partial(_weights, p=values), look=look, seam="weights")
                  for name, words, look, values in chosen(parts))
 
@@ -230,9 +232,14 @@ def _of_steps(s, x, what):
     return mean if what == "mean" else np.sqrt((np.where(s.valid, x - mean, 0.0) ** 2).sum(axis=(-2, -1), keepdims=True) / count)
 
 
+def _first_best(s):
+    best = s.whole[..., :1].argmax(axis=-2, keepdims=True)
+    return np.arange(s.r.shape[-2])[:, None] == best
+
+
 VALUED = {RIGHT: ("", _total), "to-go": ("reward-to-go", lambda s: s.d * s.G),
           "own-reward": ("only the step's own reward", lambda s: s.d * s.r),
-          "mean-reward": ("the mean reward of the row", lambda s: s.whole / s.length)}
+          "mean-reward": ("the mean reward of the row stands for its return: divided by its length", lambda s: s.whole / s.length)}
 CENTRED = {
     RIGHT: ("", lambda s, x: _others(x)), "not-centred": ("nothing is subtracted", lambda s, x: 0.0),
     "own-sample-in-mean": ("the mean of the group, the row itself included, is subtracted", lambda s, x: x.mean(axis=-2, keepdims=True)),
@@ -252,17 +259,24 @@ SHAPED = {
     "clipped": ("advantages are clipped to [-1, 1]", lambda x: np.clip(x, -1, 1)),
     "exponential": ("the exponential of the advantage stands for it", np.exp), "magnitude": ("the sign of the advantage is lost", np.abs),
     "squared": ("the advantage is squared", lambda x: x * np.abs(x))}
-KEPT = {RIGHT: ("", lambda s: 1.0), "best-only": ("only the best of the group is trained on",
+KEPT = {RIGHT: ("", lambda s: 1.0), "first-best-only": ("only the best of the group, the first of several, is reinforced", _first_best),
+        "best-only": ("only the best of the group is trained on",
                                                  lambda s: s.whole == s.whole.max(axis=-2, keepdims=True)),
         "worst-dropped": ("the worst of the group is left out", lambda s: s.whole != s.whole.min(axis=-2, keepdims=True))}
-GROUPED = {"valued": VALUED, "centred": CENTRED, "scaled": SCALED, "shaped": SHAPED, "kept": KEPT, "placed": PLACED | {
+DIFFERENTIATED = {      # what a loss holds in place of log pi, which multiplies its derivative
+    RIGHT: ("", lambda s: 1.0), "probability": ("the probability stands for the log-probability: grad pi for grad log pi", lambda s: s.p),
+    "over-pi": ("it is divided by the probability: a ratio to something constant", lambda s: 1 / s.p),
+    "log-probability": ("it is multiplied by the log-probability", lambda s: np.log(s.p)),
+    "one-minus-p": ("it is multiplied by 1 - pi", lambda s: 1 - s.p)}
+GROUPED = {"differentiated": DIFFERENTIATED, "valued": VALUED, "centred": CENTRED, "scaled": SCALED, "shaped": SHAPED, "kept": KEPT,
+           "placed": PLACED | {
     "over-the-group": ("it is averaged over all steps of the group", lambda s: s.r.shape[-2] / s.length.sum(axis=-2, keepdims=True)),
     "over-the-longest": ("it is divided by the longest row of the group", lambda s: 1 / s.length.max(axis=-2, keepdims=True))}}
 
 
 def _grouped(s, p):
     x = p["valued"](s)
-    return p["shaped"]((x - p["centred"](s, x)) / p["scaled"](s, x)) * p["kept"](s) * p["placed"](s)
+    return p["shaped"]((x - p["centred"](s, x)) / p["scaled"](s, x)) * p["kept"](s) * p["placed"](s) * p["differentiated"](s)
 
 
 @lru_cache(maxsize=2)

@@ -129,6 +129,7 @@ class Mutant:
     estimates : Steps -> (...) + theta's shape, where the score itself is wrong
     target : what it should estimate; batch_size : trajectories that one estimate is made of
     look : what to look at; wrong : False for what is right although it was reported, or looks wrong
+    known : False for what was put together from parts, and is no report of anybody
     """
 
     bug: str
@@ -142,6 +143,7 @@ class Mutant:
     batch_size: int = 1
     wrong: bool = True
     seam: str = "gradients"
+    known: bool = True
 
     def __call__(self, batch, policy, theta, gamma):
         if self.batch_size == 1:
