@@ -34,8 +34,12 @@
       [/\ A, B & C]         A and B and C
 
     [lim], ['D_v f x] and [invmx] are defined everywhere, and mean nothing
-    where the limit, the derivative or the inverse does not exist.  So the
-    theorems below conclude that each of them exists; they do not suppose it. *)
+    where the limit, the derivative or the inverse does not exist.  So S1, S2,
+    S9, S10, S12 and S13 conclude that the limits and the derivatives in them
+    exist; they do not suppose it.  Where another theorem leaves that out (S4,
+    S11 for V and Q, parts of S6 and S8), it is so by S1, S2 or S9, except in
+    S6_deterministic_bellman, whose actions may be of any type: there the limit
+    is shown to exist in Limits.v.  The inverses exist by S5. *)
 
 From mathcomp Require Import all_ssreflect ssralg ssrnum matrix.
 From mathcomp Require Import boolp classical_sets functions.
@@ -651,7 +655,7 @@ Qed.
 
     The first state is drawn from [rho].  Expected return of [N] steps and
     probability of [s] after [t] steps, as sums over the first state and the
-    trajectories from it; their limits.  [rho] need not sum to 1. *)
+    trajectories from it; their limits.  [rho] may be any numbers; they need not sum to 1. *)
 
 Section StartDefinitions.
 
