@@ -177,6 +177,19 @@ def test_coq_refuses_the_numbers_of_another_deterministic_policy(compiled):
     assert disagreement(compiled, mdp, found, actions=[0, 0]) == ("dJ", 1)
 
 
+@pytest.mark.parametrize(("quantity", "entries"), [("J", (0,)), ("J", (0, 1, 2)), ("prob_at", (0,)), ("JQ", (0,)), ("occupancy", (0,))])
+def test_an_answer_of_another_shape_is_no_answer(quantity, entries):
+    """Coq reads a missing entry as 0 and passes over one too many, so the shape is settled before."""
+    mdp, pi = running_example()
+    found = [(what, n, table) for what, n, table in [*link.answers(mdp, pi, 1), *link.endless_answers(mdp, pi)] if what == quantity][:1]
+    link.coq_file(mdp, found, pi=pi)
+    what, n, table = found[0]
+    with pytest.raises(ValueError, match=f"{quantity} has the shape"):
+        link.coq_file(mdp, [(what, n, np.array([table[min(i, 1)] for i in entries], dtype=object))], pi=pi)
+    with pytest.raises(ValueError, match="no answers"):
+        link.coq_file(mdp, [], pi=pi)
+
+
 def test_tables_are_written_exactly():
     assert link.coq([[Fraction(-1, 2), 3], [0]]) == "[:: [:: Qmake (-1) 2; Qmake (3) 1]; [:: Qmake (0) 1]]"
 

@@ -102,7 +102,12 @@ def coq(table):
 
 
 def coq_file(mdp, found, pi=None, actions=None):
-    """(text, names): a file with one lemma for each answer, on the tables of ``mdp``."""
+    """(text, names): a file with one lemma for each answer, on the tables of ``mdp``.
+
+    Raises ValueError where an answer has another shape: Coq reads a missing entry as 0, and passes over one too many.
+    """
+    if not found:
+        raise ValueError("there are no answers: a file without lemmas proves nothing")
     head = HEAD.format(limits=" LinkLimits" if any(what in ENDLESS for what, _, _ in found) else "")
     lines = [head + f"Definition P : seq (seq (seq Q)) := {coq(mdp.P)}.", f"Definition r : seq (seq Q) := {coq(mdp.r)}.",
              f"Definition g : Q := {coq(mdp.gamma)}."]
@@ -112,9 +117,17 @@ def coq_file(mdp, found, pi=None, actions=None):
         lines.append(f"Definition act : seq nat := [:: {'; '.join(str(int(a)) for a in actions)}]%N.")
     names = []
     for i, (quantity, n, table) in enumerate(found):
+        _require_shape(quantity, np.shape(table), mdp.n_states, mdp.n_actions)
         left, variables, right = (form.format(S=mdp.n_states, A=mdp.n_actions, n=n, table=coq(table)) for form in FORMS[quantity])
         names.append(f"{quantity}_{n}_{i}")
         lines.append(f"Lemma {names[-1]} (R : realType) {variables} : {left} = real_of_Q R ({right}).")
         given = f" _ {coq(next(V for what, _, V in found if what == 'value'))}" if quantity == "qvalue" else ""
         lines.append(f"Proof. by apply: ({quantity}_agrees{given}); vm_compute. Qed.")
     return "\n".join(lines) + "\n", names
+
+
+def _require_shape(quantity, shape, S, A):
+    read = FORMS[quantity][2]
+    expected = (S,) if "look1" in read else (S, A) if read.endswith("s a") else (S, S)
+    if shape != expected:
+        raise ValueError(f"{quantity} has the shape {shape}, not {expected}")
