@@ -168,7 +168,9 @@ class Check:
             except PGTheoryError:
                 return False
             same = all(np.allclose(smaller.found, self.comparison.wrong(bug, record), rtol=1e-4, atol=1e-4) for bug in bugs)
-            return bool(same and np.abs(smaller.found).max() < LARGE and smaller.deviation > max(self.comparison.tolerance, 1e-3))
+            seen = np.abs(smaller.bias).max() > max(self.comparison.tolerance, PRECISE) * np.abs(c.expected).max()   # more than rounding
+            return bool(same and seen and np.abs(smaller.found).max() < LARGE
+                        and smaller.deviation > max(self.comparison.tolerance, 1e-3))
 
         arrays = self.question.form == ARRAYS
         small = Shrinker(fails, arrays).shrink(c.record, row)

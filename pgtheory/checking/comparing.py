@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from ..validation import first
-from .asking import ADVANTAGES, BOTH, RETURNS
+from .asking import ADVANTAGES, BOTH, RETURNS, ROLLOUT
 from .likeness import nearest, one_of_each
 from .numbers import of_the_right, other_numbers
 from .paths import ABSENT, AS_TERMINATION, BOOTSTRAP, Rollout
@@ -41,6 +42,13 @@ class Compared:
         """(1 or 2, N, T) bool."""
         with np.errstate(invalid="ignore"):
             return ~(np.abs(self.bias) <= tolerance * np.abs(self.expected).max())
+
+
+@lru_cache(maxsize=8192)
+def _outputs(bug, record, setting):
+    """(advantages, returns) of a bug; kept, as pairs of outputs are looked at together and then one by one."""
+    with np.errstate(all="ignore"):
+        return bug.wrong(record, setting)
 
 
 def _share(part, whole) -> float:
@@ -90,9 +98,7 @@ class Comparison:
 
     def wrong(self, bug, record):
         """(1 or 2, N, T): what a bug makes of a record."""
-        with np.errstate(all="ignore"):
-            wrong = self.picked(bug.wrong(record, self.setting))
-        return np.where(record.valid, wrong, 0.0)
+        return np.where(record.valid, self.picked(_outputs(bug, record, self.setting)), 0.0)
 
     def diagnose(self, compared):
         """(findings, next best) over all records together: the known bugs; then every part of the recursion exchanged, one or
@@ -109,7 +115,17 @@ class Comparison:
         findings = findings or other_numbers(self, compared) or of_the_right(self.setting, compared)
         if not findings:
             findings, _ = nearest(found, expected, candidates(bug for bug in two if self._near(bug, compared[0])), multiples=False)
+            findings = tuple(self._stripped(finding, one, compared) for finding in findings)
         return one_of_each(findings) or self._each_output(compared), min(next_best, closest)
+
+    def _stripped(self, finding, one, compared) -> Finding:
+        """Without the half of a pair that is no mistake by itself: it only says what stands where no step is."""
+        for half in finding.bug.split(" + "):
+            single = next((bug for bug in one if bug.bug == half), None)
+            if single and all(np.allclose(self.wrong(single, c.record), c.expected, atol=1e-9) for c in compared):
+                other = next((bug for bug in one if bug.bug != half and bug.bug in finding.bug.split(" + ")), None)
+                return replace(finding, bug=other.bug, words=other.words, look=other.look) if other else finding
+        return finding
 
     def _near(self, bug, c) -> bool:
         """One record is enough to see that this is not it."""
@@ -138,7 +154,7 @@ class Comparison:
         """Recursions with one part exchanged, and with two."""
         from .zoo.composed import composed
 
-        bugs = composed(self.setting.family)
+        bugs = [b for b in composed(self.setting.family) if self.setting.form == ROLLOUT or "since-start" not in b.bug]  # t itself there
         return [b for b in bugs if " + " not in b.bug], [b for b in bugs if " + " in b.bug]
 
     def first_wrong(self, compared):

@@ -26,6 +26,7 @@ from .zoo.added import ADDED
 from .zoo.exchanged import critic_bugs, plain_bugs
 from .zoo.gradients import GRADIENTS
 from .zoo.mutant import LAM, Mutant, Steps, to_go
+from .zoo.pooled import pooled_bugs
 
 NAMED = 1e-6            # relative distance below which a bug is named
 NO_TRACE = 1e-9         # relative bias below which a bug cannot be seen
@@ -153,7 +154,33 @@ class Suspects:
         for n in (0, 1):
             fits = list(filter(None, (self._fit(bug) for bug in bugs if bug.bug.count(" + ") == n)))
             if fits:
-                yield fits
+                yield [self._stripped(fit, bugs) for fit in fits]
+
+    def _stripped(self, fit, bugs):
+        """Of a pair one of which is no mistake by itself, as the mean is right with it: the other one."""
+        for half in fit.mutant.bug.split(" + ") if " + " in fit.mutant.bug else ():
+            single = next((bug for bug in bugs if bug.bug == half), None)
+            moments = single and _everywhere(single, self.fixtures, self.target, 1, self.target.discounted)
+            if moments and _distance(_joined(mean for mean, _ in moments), self.expected, self.expected) <= NO_TRACE:
+                rest = fit.mutant.bug.replace(f"{half} + ", "").replace(f" + {half}", "")
+                return replace(fit, mutant=next((bug for bug in bugs if bug.bug == rest), fit.mutant))
+        return fit
+
+    def pooled(self, discounted=True):
+        """Batches centred, or divided, by statistics of all their steps."""
+        if self.k == 1 or self.scaled or untried(self.fixtures, self.k) or _base(self.target.name) != "gradient":
+            return []
+        scales, fits = self.target.up_to_scale, []
+        for bug in pooled_bugs():
+            if not scales and self._far(bug, discounted and self.target.discounted, False):
+                continue
+            moments = _everywhere(bug, self.fixtures, self.target, self.k, discounted and self.target.discounted)
+            if moments is not None:
+                means = [m / _size(m, g) if scales else m
+                         for (m, _), g in zip(moments, _values(self.target, self.fixtures), strict=True)]
+                fits.append(Fit(bug, _distance(self.bias, _joined(means) - self.expected),
+                                undiscounted=self.target.discounted and not discounted))
+        return [fit for fit in fits if fit.residual <= self.limit]
 
     def added(self):
         """Terms of which a multiple is added to what is right."""
@@ -228,6 +255,9 @@ def diagnose(compared, target, k) -> tuple[tuple[Finding, ...], float]:
         return (_of_factor(suspects),), _best(plain)
     if suspects.scaled:
         return (), _best(plain)
+    pooled = suspects.pooled() or (suspects.pooled(discounted=False) if target.discounted else [])
+    if pooled:
+        return one_of_each(fit.finding() for fit in sorted(pooled, key=lambda fit: fit.residual)), _best(plain)
     numbers = padding(compared) or suspects.added() or suspects.other_temperature()
     if numbers:
         return numbers, _best(plain)

@@ -65,6 +65,7 @@ def _exchanged(compared, target, found, expected) -> tuple[Finding, ...]:
     By the weights themselves on some groups: a mean says less, and two ways to round a tie may turn it.
     """
     from .zoo.exchanged import group_bugs, plain_weights
+    from .zoo.pooled import pooled_bugs
 
     factor = float(found @ expected / (expected @ expected))
     if close(found, factor * expected):
@@ -72,13 +73,26 @@ def _exchanged(compared, target, found, expected) -> tuple[Finding, ...]:
     c = compared[0]
     chosen = np.unique(np.linspace(0, len(c.groups.rows) - 1, SOME).astype(int))
     some, ours = Groups(c.groups.fixture, c.groups.rows[chosen], c.groups.probability[chosen]), c.answer.weights[chosen]
-    steps, bugs = _steps(some, target.discounted), group_bugs() if c.groups.size > 1 else plain_weights()
+    steps, bugs = _steps(some, target.discounted), group_bugs() + pooled_bugs() if c.groups.size > 1 else plain_weights()
     for n in (0, 1):
         shares = [(_share_alike(_bug_weights(bug, steps), ours, target.up_to_scale), bug) for bug in bugs if bug.bug.count(" + ") == n]
         best = max(share for share, _ in shares)
         if best > ALIKE:
-            return tuple(Finding(bug.bug, bug.words, 1 - share, links=bug.links, look=bug.look) for share, bug in shares if share == best)
+            named = dict.fromkeys(_stripped(bug, bugs, c, target) for share, bug in shares if share == best)
+            return tuple(Finding(bug.bug, bug.words, 1 - best, links=bug.links, look=bug.look) for bug in named)
     return ()
+
+
+def _stripped(bug, bugs, c, target):
+    """Of a pair one of which is no mistake by itself, as the mean is right with it: the other one."""
+    for half in bug.bug.split(" + ") if " + " in bug.bug else ():
+        single = next((one for one in bugs if one.bug == half), None)
+        if single is not None:
+            mean = expectation(c.groups, _bug_weights(single, _steps(c.groups, target.discounted)))
+            if close(mean / c.scale_of(mean), c.truth):
+                rest = " + ".join(part for part in bug.bug.split(" + ") if part != half)
+                return next((one for one in bugs if one.bug == rest), bug)
+    return bug
 
 
 def _share_alike(theirs, ours, up_to_scale) -> float:

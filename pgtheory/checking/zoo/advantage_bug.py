@@ -16,7 +16,7 @@ ROLLOUT, NSTEP, VTRACE = {"form": "rollout"}, {"target": "n-step"}, {"target": "
 RETURNS, MONTE_CARLO = {"output": "both"}, {"target": "monte carlo"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AdvantageBug:
     """A wrong way to compute advantages or returns.
 

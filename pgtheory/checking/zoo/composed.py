@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ..paths import Rollout
+from ..paths import BOOTSTRAP, Rollout
 from ..references import ahead, carried, next_step, stops
 from .advantage_bug import AdvantageBug, backward, forward
 from .boundaries import leaking
@@ -40,7 +40,8 @@ class Recipe:
                     yield self._bug(dict(chosen))
 
     def _bug(self, chosen) -> AdvantageBug:
-        words = JOINT.get(frozenset(chosen.values())) or ", and ".join(self.parts[part][choice][0] for part, choice in chosen.items())
+        words = JOINT.get(frozenset(chosen.values())) or _one_mask(chosen)
+        words = words or ", and ".join(self.parts[part][choice][0] for part, choice in chosen.items())
         values = {part: table[chosen.get(part, RIGHT)][1] for part, table in self.parts.items()}
         return AdvantageBug(" + ".join(chosen.values()), words, lambda r, s: values["layout"](self.run, r, s, values), (),
                             " and ".join(LOOK.get(part, part) for part in chosen))
@@ -49,6 +50,15 @@ class Recipe:
 JOINT = {       # two exchanges that are one mistake
     frozenset(("stop-none", "cut-none")): "the done mask is missing: the next value and the carry count over every end",
     frozenset(("stop-none", "cut-row-end")): "the done mask is missing inside a row: the next value and the carry count over every end"}
+
+
+def _one_mask(chosen) -> str:
+    """Both masks exchanged for the same other one is one mistake too."""
+    stop, cut = (chosen.get(part, "").removeprefix(f"{part}-") for part in ("stop", "cut"))
+    return f"the next value and the carry count 0 {STOP[chosen['stop']][0].removeprefix(SUBJECTS['stop'])}" if stop and stop == cut else ""
+
+
+SUBJECTS = {"stop": "the next value counts 0 ", "cut": "the carry is cut ", "mask": "values[t+1] and the carry count 0 "}
 LOOK = {"layout": "the order of the axes: rows are environments, columns time",
         "stop": "the mask of the next value", "cut": "the mask of the carry", "following": "the next value", "factor": "the carry",
         "minus": "what is subtracted", "output": "what is done to the result", "direction": "the direction of the loop",
@@ -56,7 +66,8 @@ LOOK = {"layout": "the order of the axes: rows are environments, columns time",
         "power": "the power of gamma before the last value", "steps": "the length of the window", "mix": "the mixture",
         "rho": "the ratio of delta", "c": "the ratio of the trace", "rho_advantage": "the ratio of the advantage",
         "target": "what the advantage bootstraps from", "clip": "min(1, rho)", "mixed": "the value in the mixture",
-        "lam": "lambda in the trace"}
+        "lam": "lambda in the trace", "holes": "valid: a hole is to be skipped", "folded": "what is added to the reward at a time limit",
+        "mask": "the index of the mask: episode_starts[t+1] and done[t] belong to step t", "last": "the value after the last step"}
 
 
 # ------------------------------------------------------------------------------------------------ the parts
@@ -84,7 +95,7 @@ def _masks(right, subject):
         for end, words in ((None, ""), (False, ", unmasked in the last step"), (True, ", masked in the last step")):
             suffix = {None: "", False: "-open", True: "-closed"}[end]
             table[f"{name}-later{suffix}"] = (f"by the {name} of step t+1{words}", _later(mask, end))
-    words = {"stop": "the next value counts 0 ", "cut": "the carry is cut "}[subject]
+    words = SUBJECTS[subject]
     return {f"{subject}-{name}" if name else RIGHT: (words + text, mask) for name, (text, mask) in table.items()}
 
 
@@ -102,17 +113,43 @@ MINUS = {
     "plus-value": ("V(s_t) is added", lambda r: -r.values), "minus-next": ("V(s_{t+1}) is subtracted", lambda r: r.next_values),
     "minus-row-next": ("values[t+1] is subtracted", _row_values),
     "minus-before": ("V(s_{t-1}) is subtracted", lambda r: backward(r.values))}
+def _row_time(r):
+    return np.broadcast_to(np.arange(r.done.shape[1]), r.done.shape)
+
+
+def _to_the_end(r):
+    """Steps from t to the last one of its episode, or of the row."""
+    return carried(r, np.where(r.valid, 1.0, 0.0), np.ones(r.done.shape)) - 1
+
+
+def _since_the_start(r):
+    """Steps from the first one of the episode, or of the row, to t."""
+    out, count = np.zeros(r.done.shape), np.zeros(len(r.done))
+    for t in range(out.shape[1]):
+        out[:, t] = count
+        count = np.where(r.valid[:, t], np.where(r.done[:, t], 0, count + 1), count)
+    return out
+
+
+POWERS = {      # what power of gamma a number is multiplied with that needs none
+    "gamma-t": ("gamma^t: discounted to the start of the row, and not divided by gamma^t", _row_time),
+    "gamma-since-start": ("gamma^(steps since the start of the episode)", _since_the_start),
+    "gamma-minus-t": ("gamma^-t: divided by gamma^t without need", lambda r: -_row_time(r)),
+    "gamma-from-the-end": ("gamma^(T-1-t): the powers of gamma reversed", lambda r: r.done.shape[1] - 1 - _row_time(r)),
+    "gamma-from-the-end-of-episode": ("gamma^(steps to the end of the episode)", _to_the_end)}
 REWARD = {
-    RIGHT: ("", lambda r: r.rewards), "reward-before": ("step t has the reward of t-1", lambda r: backward(r.rewards)),
-    "reward-after": ("step t has the reward of t+1", lambda r: forward(r.rewards)),
-    "no-reward-at-the-end": ("the reward of the step that ends an episode is lost", lambda r: np.where(r.done, 0.0, r.rewards)),
+    RIGHT: ("", lambda r, s: r.rewards), "reward-before": ("step t has the reward of t-1", lambda r, s: backward(r.rewards)),
+    "reward-after": ("step t has the reward of t+1", lambda r, s: forward(r.rewards)),
+    "no-reward-at-the-end": ("the reward of the step that ends an episode is lost", lambda r, s: np.where(r.done, 0.0, r.rewards)),
     "no-reward-at-terminations": ("the reward of the step that terminates is lost: the done mask multiplies the reward too",
-                                  lambda r: np.where(r.terminated, 0.0, r.rewards)),
-    "no-reward-at-limits": ("the reward of the step cut by a time limit is lost", lambda r: np.where(r.truncated, 0.0, r.rewards)),
-    "reward-signs": ("only the signs of the rewards count", lambda r: np.sign(r.rewards)),
-    "no-reward": ("the reward is left out", lambda r: np.zeros_like(r.rewards)),
-    "reward-clipped": ("rewards are clipped to [-1, 1]", lambda r: np.clip(r.rewards, -1, 1)),
-    "reward-sign-flipped": ("the reward has the wrong sign", lambda r: -r.rewards)}
+                                  lambda r, s: np.where(r.terminated, 0.0, r.rewards)),
+    "no-reward-at-limits": ("the reward of the step cut by a time limit is lost", lambda r, s: np.where(r.truncated, 0.0, r.rewards)),
+    "reward-signs": ("only the signs of the rewards count", lambda r, s: np.sign(r.rewards)),
+    "no-reward": ("the reward is left out", lambda r, s: np.zeros_like(r.rewards)),
+    "reward-clipped": ("rewards are clipped to [-1, 1]", lambda r, s: np.clip(r.rewards, -1, 1)),
+    "reward-sign-flipped": ("the reward has the wrong sign", lambda r, s: -r.rewards)} | {
+    f"reward-times-{name}": (f"the reward is multiplied by {words}", lambda r, s, power=power: s.gamma ** power(r) * r.rewards)
+    for name, (words, power) in POWERS.items() if name in ("gamma-t", "gamma-minus-t")}
 GAMMA = {
     RIGHT: ("", lambda s: s.gamma), "gamma-is-1": ("the next value is not discounted", lambda s: 1.0),
     "gamma-is-lambda": ("the next value is discounted by lambda", lambda s: s.trace),
@@ -126,12 +163,13 @@ FACTOR = {
     "carry-1-lambda": ("1 - lambda stands for lambda in the carry", lambda s: s.gamma * (1 - s.trace))}
 
 
-def _normalise(per_row, ddof):
+def _normalise(per_row, ddof, everything=False):
     def change(A, r, s):
-        known = np.where(r.valid, A, np.nan)
+        counted = r.valid | everything
+        known = np.where(counted, A, np.nan)
         axis = 1 if per_row else None
         mean = np.nanmean(known, axis=axis, keepdims=True)
-        count = np.sum(r.valid, axis=axis, keepdims=True)
+        count = np.sum(counted, axis=axis, keepdims=True)
         scale = np.sqrt(np.nansum((known - mean) ** 2, axis=axis, keepdims=True) / np.maximum(count - ddof, 1))
         return (A - mean) / (scale + 1e-8)
     return change
@@ -143,13 +181,21 @@ OUTPUT = {
     "one-early": ("the result is one step early", lambda A, r, s: forward(A)),
     "sign": ("the sign is flipped", lambda A, r, s: -A),
     "times-1-lambda": ("the result is multiplied by 1 - lambda", lambda A, r, s: (1 - s.trace) * A),
-    "normalised": ("the result is normalised, and the returns are made of that", _normalise(False, 0)),
-    "normalised-sample": ("the result is normalised (n - 1), and the returns are made of that", _normalise(False, 1)),
-    "normalised-rows": ("the result is normalised row by row, and the returns are made of that", _normalise(True, 0)),
+    "normalised": ("the result is normalised, and the returns are made of these numbers", _normalise(False, 0)),
+    "normalised-sample": ("the result is normalised (n - 1), and the returns are made of these numbers", _normalise(False, 1)),
+    "normalised-rows": ("the result is normalised row by row, and the returns are made of these numbers", _normalise(True, 0)),
     "zero-at-limits": ("the result is 0 at time limits", lambda A, r, s: np.where(r.truncated, 0.0, A)),
     "zero-at-ends": ("the result is 0 at every end", lambda A, r, s: np.where(r.done, 0.0, A)),
-    "clipped": ("the result is clipped to [-1, 1]", lambda A, r, s: np.clip(A, -1, 1))}
+    "normalised-everywhere": ("the result is normalised, steps that are none included, and the returns are made of these numbers",
+                              _normalise(False, 0, True)),
+    "clipped": ("the result is clipped to [-1, 1]", lambda A, r, s: np.clip(A, -1, 1))} | {
+    f"{name}-{what}": (f"the {what} are multiplied by {words}", change)
+    for name, (words, power) in POWERS.items() for what, change in (
+        ("advantages", lambda A, r, s, power=power: s.gamma ** power(r) * A),
+        ("returns", lambda A, r, s, power=power: s.gamma ** power(r) * (A + r.values) - r.values))}
+HOLES = {RIGHT: ("", lambda r: r.valid), "holes-counted": ("masked steps are counted as steps", lambda r: np.ones_like(r.valid))}
 DIRECTION = {RIGHT: ("", False), "forwards": ("the loop runs forwards in time: past residuals are summed", True)}
+MASK = _masks(lambda r, s: r.done, "mask")
 CUT, STOP = _masks(lambda r, s: r.done, "cut"), _masks(stops, "stop")
 
 
@@ -187,10 +233,32 @@ def _finished(A, r, s, parts):
 
 
 def _gae(r, s, p):
-    delta = p["reward"](r) + p["gamma"](s) * np.where(p["stop"](r, s), 0.0, p["following"](r)) - p["minus"](r)
+    delta = p["reward"](r, s) + p["gamma"](s) * np.where(p["stop"](r, s), 0.0, p["following"](r)) - p["minus"](r)
     factor, cut = p["factor"](s), p["cut"](r, s)
-    valid = leaking(r, s) if p["cut"] is not CUT[RIGHT][1] else None
+    valid = leaking(r, s) if p["cut"] is not CUT[RIGHT][1] else p["holes"](r)
     return _finished(_forwards(delta, factor, cut) if p["direction"] else carried(r, delta, factor, cut, valid), r, s, p)
+
+
+FOLDED = {
+    RIGHT: ("", lambda r, s: s.gamma * r.next_values if s.truncation == BOOTSTRAP else np.zeros_like(r.values)),
+    "limit-not-folded": ("the value at a time limit is not added to the reward", lambda r, s: np.zeros_like(r.values)),
+    "limit-folded": ("the value at a time limit is added to the reward", lambda r, s: s.gamma * r.next_values),
+    "limit-folded-undiscounted": ("the value at a time limit is added to the reward without gamma", lambda r, s: r.next_values),
+    "limit-folded-before": ("at a time limit the value of the state before the step is added", lambda r, s: s.gamma * r.values)}
+LAST = {RIGHT: ("", lambda r: r.next_values), "last-value-0": ("the value after the end of the row is 0", lambda r: 0 * r.values),
+        "last-value-before": ("the value after the end of the row is that of the last step itself", lambda r: r.values)}
+
+
+def _buffer(r, s, p):
+    """One mask for the next value and the carry; values[t+1] is the next value; a time limit is folded into the reward."""
+    following = next_step(r.valid)
+    ahead_of = np.take_along_axis(np.pad(r.values, ((0, 0), (0, 1))), following, axis=1)
+    ahead_of = np.where(following < r.done.shape[1], ahead_of, p["last"](r))
+    mask = p["mask"](r, s)
+    reward = p["reward"](r, s) + np.where(r.truncated, p["folded"](r, s), 0.0)
+    delta = reward + s.gamma * np.where(mask, 0.0, ahead_of) - p["minus"](r)
+    A = carried(r, delta, p["factor"](s), mask)
+    return A, A + r.values
 
 
 def _forwards(delta, factor, cut):
@@ -204,7 +272,7 @@ def _forwards(delta, factor, cut):
 def _returns(r, s, p):
     """G_t = r_t + gamma (a mixed value + b G_{t+1}) inside an episode, r_t + gamma v at a cut; advantages G - V."""
     (a, b), cut, stop = p["mix"](s), p["cut"](r, s), p["stop"](r, s)
-    following, reward, gamma = p["following"](r), p["reward"](r), p["gamma"](s)
+    following, reward, gamma = p["following"](r), p["reward"](r, s), p["gamma"](s)
     step, valid = next_step(leaking(r, s) if p["cut"] is not CUT[RIGHT][1] else r.valid), p["mixed"](r)
     N, T = reward.shape
     G, rows = np.zeros((N, T + 1)), np.arange(N)
@@ -232,7 +300,7 @@ def _n_step(r, s, p):
     over = replace(r, valid=leaking(r, s)) if crossing else r
     cuts = np.zeros_like(r.done) if crossing else r.done
     stop, value = p["stop"](r, s), p["following"](r)
-    total = reward = p["reward"](r)
+    total = reward = p["reward"](r, s)
     taken, last, ended = np.ones(total.shape), value, stop
     ever = r.terminated
     for _ in range(n - 1):
@@ -250,7 +318,7 @@ def _v_trace(r, s, p):
     raw = r.ratios
     clipped = p["clip"](raw)
     rho, c, outer = (p[name](clipped, raw) for name in ("rho", "c", "rho_advantage"))
-    plain = p["reward"](r) + s.gamma * np.where(p["stop"](r, s), 0.0, p["following"](r)) - p["minus"](r)
+    plain = p["reward"](r, s) + s.gamma * np.where(p["stop"](r, s), 0.0, p["following"](r)) - p["minus"](r)
     correction = carried(r, rho * plain, s.gamma * p["lam"](s) * c, p["cut"](r, s))
     A = outer * (plain + s.gamma * p["target"](ahead(r, correction, p["cut"](r, s)), correction))
     return p["output"](A, r, s), r.values + correction
@@ -267,7 +335,10 @@ def _ratios(name, subject):
 
 
 GAE = Recipe(_gae, {"reward": REWARD, "stop": STOP, "following": FOLLOWING, "minus": MINUS, "gamma": GAMMA, "factor": FACTOR,
-                    "cut": CUT, "direction": DIRECTION, "output": OUTPUT, "layout": LAYOUT})
+                    "cut": CUT, "direction": DIRECTION, "holes": HOLES, "output": OUTPUT, "layout": LAYOUT})
+# Real code has one mask for both, and values[t+1] behind it; what follows a time limit is added to the reward.
+BUFFER = Recipe(_buffer, {"reward": REWARD, "folded": FOLDED, "mask": MASK, "minus": MINUS, "factor": FACTOR, "last": LAST,
+                          "layout": LAYOUT})
 RETURNS = Recipe(_returns, {"reward": REWARD, "stop": STOP, "following": FOLLOWING, "minus": MINUS, "gamma": GAMMA, "mix": MIX,
                             "mixed": MIXED, "cut": CUT, "output": OUTPUT, "layout": LAYOUT})
 N_STEP = Recipe(_n_step, {
@@ -296,7 +367,7 @@ V_TRACE = Recipe(_v_trace, {
                "bootstraps-from-the-critic": ("the advantage bootstraps from the critic, not from the target of the next step",
                                               lambda following, own: 0.0 * following),
                "own-target": ("the advantage takes the correction of its own step", lambda following, own: own)}})
-RECIPES = {"gae": (GAE, RETURNS), "n-step": (N_STEP,), "v-trace": (V_TRACE,)}
+RECIPES = {"gae": (GAE, BUFFER, RETURNS), "n-step": (N_STEP,), "v-trace": (V_TRACE,)}
 
 
 @lru_cache(maxsize=8)

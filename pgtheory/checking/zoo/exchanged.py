@@ -15,11 +15,12 @@ import numpy as np
 from ..paths import Rollout
 from ..references import Setting
 from .advantages import BUGS
-from .composed import LAYOUT, composed
+from .composed import FOLDED, HOLES, LAST, LAYOUT, MASK, composed
 from .mutant import Mutant, earlier, later, so_far, to_go
 
 RIGHT = ""
 EPSILONS = (1e-8, 1e-6, 1e-4)
+ROWS_ONLY = {*LAYOUT, *HOLES, *MASK, *FOLDED, *LAST}     # what cannot happen to one trajectory at a time
 
 
 # ------------------------------------------------------------------------------------------------ with a critic
@@ -38,7 +39,7 @@ def critic_bugs(name: str, number) -> tuple[Mutant, ...]:
     target, numbers = settings[name]
     family = Setting(0.5, target=target).family
     known = [bug for bug in BUGS if family in bug.families and bug.shown.get("form") != "rollout"]
-    single = [bug for bug in composed(family) if " + " not in bug.bug and "starts" not in bug.bug and bug.bug not in LAYOUT]
+    single = [bug for bug in composed(family) if " + " not in bug.bug and "starts" not in bug.bug and bug.bug not in ROWS_ONLY]
     return tuple(_as_estimator(bug, target, numbers, name, bug in known) for bug in (*known, *single))
 
 
@@ -62,6 +63,11 @@ def _steps(s):
     return np.arange(s.r.shape[-1])
 
 
+def _overlong(s):
+    """(..., 1) bool: the row fills the record, or was cut by the time limit."""
+    return (s.length == s.r.shape[-1]) | s.truncated.any(axis=-1, keepdims=True)
+
+
 def _reversed_powers(s):
     return s.gamma ** np.maximum(s.length - 1 - _steps(s), 0)
 
@@ -72,6 +78,9 @@ EARNED = {
     "reward-lost-at-the-end": ("the last reward is lost", lambda s: np.where(s.last, 0.0, s.r)),
     "reward-lost-at-the-start": ("the first reward is lost", lambda s: np.where(_steps(s) == 0, 0.0, s.r)),
     "reward-at-the-end-only": ("only the last reward counts", lambda s: np.where(s.last, s.r, 0.0)),
+    "reward-times-gamma-t": ("the reward is multiplied by gamma^t", lambda s: s.powers * s.r),
+    "reward-over-gamma-t": ("the reward is divided by gamma^t", lambda s: s.r / s.powers),
+    "overlong-reward-0": ("the rewards of rows of the maximum length count 0", lambda s: np.where(_overlong(s), 0.0, s.r)),
     "reward-clipped": ("rewards are clipped to [-1, 1]", lambda s: np.clip(s.r, -1, 1))}
 SUMMED = {
     RIGHT: ("", lambda s, r: to_go(r, s.gamma)), "undiscounted": ("rewards are not discounted", lambda s, r: to_go(r, 1.0)),
@@ -82,24 +91,30 @@ SUMMED = {
     "whole-undiscounted": ("the return of the whole episode, not discounted", lambda s, r: to_go(r, 1.0)[..., :1] + 0 * r),
     "whole-reversed": ("the return of the whole episode, with the powers of gamma reversed",
                        lambda s, r: to_go(r * _reversed_powers(s), 1.0)[..., :1] + 0 * r),
+    "to-go-reversed": ("rewards are summed with the powers of gamma reversed, gamma^(L-1-k)",
+                       lambda s, r: to_go(r * _reversed_powers(s), 1.0)),
     "mean": ("the mean of the rewards of the episode", lambda s, r: to_go(r, 1.0)[..., :1] / s.length + 0 * r)}
+WHOLE_SUMS = {SUMMED[name][1] for name in ("whole", "whole-undiscounted", "whole-reversed", "mean")}     # no gamma^t belongs before these
 WEIGHED = {
     RIGHT: ("", lambda s: s.d), "no-gamma-t": ("the weight gamma^t is left out", lambda s: np.ones(s.r.shape[-1])),
     "gamma-t": ("the weight gamma^t is there", lambda s: s.powers), "gamma-t-twice": ("the weight gamma^t is applied twice",
-                                                                                lambda s: s.d * s.powers),
-    "gamma-t-plus-1": ("the weight is gamma^(t+1)", lambda s: s.d * s.gamma),
+                                                                                lambda s: s.powers**2),
+    "gamma-t-plus-1": ("the weight is gamma^(t+1)", lambda s: s.powers * s.gamma),
     "gamma-t-reversed": ("the weight is gamma^(L-1-t)", _reversed_powers)}
 SUBTRACTED = {
     RIGHT: ("", lambda s, x: 0.0), "minus-value": ("V(s_t) is subtracted", lambda s, x: s.V),
     "minus-next-value": ("V(s_{t+1}) is subtracted", lambda s, x: s.V_next),
     "minus-own-mean": ("the mean over the steps of the episode is subtracted",
                        lambda s, x: np.where(s.valid, x, 0.0).sum(axis=-1, keepdims=True) / s.length),
+    "minus-record-mean": ("the mean over the steps of the record, padding included, is subtracted",
+                          lambda s, x: np.where(s.valid, x, 0.0).mean(axis=-1, keepdims=True)),
     "minus-mean-reward": ("the mean reward of the episode is subtracted", lambda s, x: s.r.sum(axis=-1, keepdims=True) / s.length)}
 PLACED = {
     RIGHT: ("", lambda s: 1.0), "last-step-only": ("it is placed on the last step only", lambda s: s.last * 1.0),
     "first-step-only": ("it is placed on the first step only", lambda s: (_steps(s) == 0) * 1.0),
     "not-on-the-last": ("the last step is left out", lambda s: ~s.last * 1.0),
     "not-on-the-first": ("the first step is left out", lambda s: (_steps(s) > 0) * 1.0),
+    "overlong-left-out": ("rows of the maximum length are left out", lambda s: ~_overlong(s) * 1.0),
     "over-the-length": ("it is averaged over the steps of the episode", lambda s: 1 / s.length),
     "over-the-record": ("it is averaged over the steps of the record", lambda s: 1 / s.r.shape[-1])}
 
@@ -113,6 +128,14 @@ def _uncentred(s, w):
     return table.reshape(len(w), S, A)
 
 
+def _in_table(s, w, entries):
+    """theta's table: w times (S, A) entries at the states that were visited, every action of them."""
+    S = len(s.pi)
+    visits = np.zeros((len(w), S))
+    np.add.at(visits, (np.arange(len(w))[:, None], s.states[:, :-1]), np.where(s.valid, w, 0.0))
+    return visits[:, :, None] * entries
+
+
 def _rolled_action(s, w):
     """The actions of t+1, the first one at the end."""
     return s.along_scores(w, actions=np.roll(s.actions, -1, axis=-1))
@@ -120,6 +143,9 @@ def _rolled_action(s, w):
 
 SCORED = {
     RIGHT: ("", lambda s, w: s.along_scores(w)), "score-not-centred": ("the score is not centred: minus pi is missing", _uncentred),
+    "chosen-entry-only": ("the entry of the action taken has 1 - pi, those of the other actions lack their - pi",
+                          lambda s, w: _uncentred(s, w * (1 - s.p))),
+    "minus-pi-only": ("every entry has - pi, and that of the action taken lacks its 1", lambda s, w: _in_table(s, w, -s.pi)),
     "score-of-next-action": ("the score is that of the next action", _rolled_action),
     "score-at-next-state": ("the score is taken at the next state", lambda s, w: s.along_scores(w, states=s.states[:, 1:])),
     "score-of-previous-action": ("the score is that of the previous action",
@@ -163,7 +189,8 @@ OFF = {"earned": EARNED, "ratios": RATIOS, "extent": EXTENT, "whole": WHOLE, "su
 
 def _weights(s, p):
     x = p["summed"](s, p["earned"](s))
-    w = p["weighed"](s) * (x - p["subtracted"](s, x)) * p["placed"](s)
+    bare = p["weighed"] is WEIGHED[RIGHT][1] and p["summed"] in WHOLE_SUMS
+    w = (1.0 if bare else p["weighed"](s)) * (x - p["subtracted"](s, x)) * p["placed"](s)
     return w * p["differentiated"](s) if "differentiated" in p else w
 
 
@@ -239,6 +266,7 @@ def _first_best(s):
 
 VALUED = {RIGHT: ("", _total), "to-go": ("reward-to-go", lambda s: s.d * s.G),
           "own-reward": ("only the step's own reward", lambda s: s.d * s.r),
+          "overlong-reward-0": ("the reward of rows of the maximum length counts 0", lambda s: np.where(_overlong(s), 0.0, s.whole)),
           "mean-reward": ("the mean reward of the row stands for its return: divided by its length", lambda s: s.whole / s.length)}
 CENTRED = {
     RIGHT: ("", lambda s, x: _others(x)), "not-centred": ("nothing is subtracted", lambda s, x: 0.0),
